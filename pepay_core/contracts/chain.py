@@ -1,0 +1,99 @@
+"""What PePay asks of a blockchain."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pepay_core.domain.chains import Feature, Finality
+from pepay_core.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+
+    from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class WalletMaterial:
+    """A merchant's public receiving material: its kind, and its canonical value as ``Chain.parse_wallet`` returned it."""
+
+    kind: str
+    value: str
+
+
+class Chain(ABC):
+    """A driver for one chain. It is stateless: whatever must be remembered, core remembers.
+
+    Every method may raise ChainUnavailable, which core retries with back-off.
+    """
+
+    id: ChainId
+    name: str
+    native: AssetId
+    testnet: bool = False
+    idle: bool = False
+    """The chain mines only when there is something to mine, so the age of its head says nothing."""
+    block_seconds: float = 12.0
+    """How often a block is expected: paces the watcher, never decides money."""
+    features: Feature = Feature.NONE
+    finality: Finality = Finality.confirmations(12)
+    wallet_kinds: tuple[str, ...] = ("addresses",)
+
+    async def open(self) -> None:
+        """Connect and check that the endpoint serves this chain; raise NotReady to be started again later."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+    @abstractmethod
+    def parse_address(self, text: str) -> Address:
+        """Return the canonical spelling, or raise InvalidAddress."""
+
+    def parse_wallet(self, kind: str, value: str | Sequence[str]) -> WalletMaterial:
+        """Return checked receiving material, or raise InvalidInput; here a list of addresses, each used for one invoice."""
+        if kind != "addresses" or "addresses" not in self.wallet_kinds:
+            raise InvalidInput(f"{self.name} takes wallets of kind {', '.join(self.wallet_kinds)}, not {kind[:40]!r}", field="kind")
+        texts = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+        addresses = [self.parse_address(text) for text in texts]
+        if not addresses:
+            raise InvalidInput("give at least one address", field="value")
+        if len(set(addresses)) != len(addresses):
+            raise InvalidInput("an address stands in the list twice; each is used for one invoice", field="value")
+        return WalletMaterial(kind, json.dumps(addresses))
+
+    @abstractmethod
+    async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
+        """Return the destination for a reference: the same for the same, another for another; NoDestination when there is none left."""
+
+    @abstractmethod
+    async def tip(self) -> Tip:
+        """Return the newest block of a healthy endpoint."""
+
+    @abstractmethod
+    async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
+        """Return what arrived at the watched destinations in the blocks above ``after``, up to ``until`` or a nearer block of the driver's choice.
+
+        Raises CursorOrphaned(after) when ``after`` is no longer on the chain, and ChainUnavailable when ``until`` is not, or when
+        any part of the range could not be read with certainty. Core asks for the tip *before* it reads which destinations are
+        issued; scanning no further than that tip, by hash, is what makes it impossible to miss a payment to a new one.
+        """
+
+    def payment_uri(self, request: PaymentRequest) -> str | None:
+        """Return a URI that wallets open, or None where the chain has no such thing."""
+        return None
+
+    async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
+        """Return a transaction for the payer's wallet to sign, or None."""
+        return None
+
+    def explorer_url(self, transfer: Transfer) -> str | None:
+        """Return a page where people can look the transaction up, or None."""
+        return None
+
+    def wake(self) -> AsyncIterator[None] | None:
+        """Return a stream of hints to scan sooner, or None: a hint is never data."""
+        return None

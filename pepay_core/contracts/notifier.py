@@ -1,0 +1,54 @@
+"""What PePay asks of a way to tell somebody that something happened."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to tell one endpoint of one event. ``body`` is the stored bytes, the same at every attempt.
+
+    ``secrets`` holds the signing secrets, current first; it is kept out of the repr.
+    """
+
+    id: str
+    event_id: str
+    event_type: str
+    livemode: bool
+    url: str
+    body: bytes
+    attempt: int
+    at: datetime
+    secrets: tuple[str, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the receiver answered: the status code where there is one, and the beginning of its text."""
+
+    status: int | None = None
+    excerpt: str = ""
+
+
+class Notifier(ABC):
+    """Delivers events to endpoints of one scheme, such as ``webhook``."""
+
+    scheme: str
+
+    @abstractmethod
+    async def check(self, url: str) -> None:
+        """Raise InvalidInput or EgressRefused when this endpoint can never be delivered to."""
+
+    @abstractmethod
+    async def deliver(self, delivery: Delivery) -> Receipt:
+        """Deliver, and return what the receiver answered when it accepted.
+
+        Raises Unavailable to be tried again by core's schedule, and GiveUp to have the endpoint disabled. Either may carry a
+        Receipt in its ``receipt`` attribute, which goes to the delivery log.
+        """

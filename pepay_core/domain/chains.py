@@ -1,0 +1,174 @@
+"""What a chain tells about itself: blocks, transfers, destinations, and when money on it is final."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.domain.money import MAX_BASE_UNITS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pepay_core.domain.assets import Address, AssetId, ChainId
+
+FINALIZED: Final = "finalized"
+
+
+class Feature(Flag):
+    """What a chain driver can do beyond the minimum."""
+
+    NONE = 0
+    REORGS = auto()
+    """Blocks can leave the chain again."""
+    TOKENS = auto()
+    """More assets than the native coin."""
+    SEVERAL_PER_TRANSACTION = auto()
+    """One transaction can carry several transfers to one destination."""
+    SPEND = auto()
+    """The driver can also send money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block by height and hash; ``time`` is the block's own, in UTC."""
+
+    height: int
+    hash: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest block of a healthy endpoint, and the height up to which the chain itself calls blocks final, where it does."""
+
+    block: Block
+    finalized: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one invoice is paid on one family of chains: an address, with a reference where the chain has such a thing."""
+
+    address: Address
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What makes a destination distinct: ``index`` is allocated by core per wallet and never used twice; ``key`` is 32 random bytes."""
+
+    index: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A chain fact: value arrived. Identity is ``(chain, tx, index, asset)``; everything else is location or content.
+
+    ``index`` is the transfer's ordinal inside its transaction, as text, and does not depend on what is being watched:
+    ``0`` for the top-level native value, ``1 + position in the receipt`` for a log, ``t`` + trace position for an internal value.
+    ``units`` is in base units and positive. ``tx`` is ``balance:…`` where only a balance proves the arrival.
+    """
+
+    chain: ChainId
+    tx: str
+    index: str
+    asset: AssetId
+    to: Destination
+    units: int
+    block: Block
+    sender: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a positive integer of base units: a float here would be lost money."""
+        if type(self.units) is not int or not 0 < self.units <= MAX_BASE_UNITS:
+            msg = "units must be a positive int of base units, below 2**256"
+            raise TypeError(msg)
+        if type(self.index) is not str or not self.index:
+            msg = "index must be a non-empty str"
+            raise TypeError(msg)
+
+    @property
+    def key(self) -> tuple[ChainId, str, str, AssetId]:
+        """What identifies the transfer for ever, across reorganisations."""
+        return (self.chain, self.tx, self.index, self.asset)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one look at a range of blocks found.
+
+    ``cursor`` is the last block looked at; ``headers`` are the blocks of the range that a later walk back may need, oldest first,
+    ending with the cursor. ``transfers`` is everything that arrived at a watched destination in the range, in chain order.
+    """
+
+    cursor: Block
+    headers: tuple[Block, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FinalityBand:
+    """Payments worth up to ``up_to`` (in the invoice's currency; None: any) are final after ``blocks``, or at the finalized tag if None."""
+
+    up_to: Decimal | None
+    blocks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """When a payment on a chain is final, by its value: the first band that covers it decides."""
+
+    bands: tuple[FinalityBand, ...]
+
+    def __post_init__(self) -> None:
+        """Insist on a last band without limit, so that every amount has a rule."""
+        if not self.bands or self.bands[-1].up_to is not None:
+            msg = "the last band must have no limit"
+            raise ValueError(msg)
+
+    @classmethod
+    def confirmations(cls, blocks: int) -> Finality:
+        """Return the rule: final after this many blocks, the transfer's own block being the first."""
+        return cls((FinalityBand(None, blocks),))
+
+    @classmethod
+    def finalized(cls) -> Finality:
+        """Return the rule: final when the chain says so."""
+        return cls((FinalityBand(None, None),))
+
+    def band(self, value: Decimal | None) -> FinalityBand:
+        """Return the band for a value; an unknown value gets the strictest, which is the last."""
+        if value is not None:
+            for band in self.bands:
+                if band.up_to is None or value <= band.up_to:
+                    return band
+        return self.bands[-1]
+
+    def reached(self, *, height: int, tip: Tip, value: Decimal | None) -> bool:
+        """Tell whether a transfer at this height is final, seen from this tip."""
+        blocks = self.band(value).blocks
+        if blocks is None:
+            return tip.finalized is not None and height <= tip.finalized
+        return tip.block.height - height + 1 >= blocks
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedTransaction:
+    """A transaction that the buyer's wallet is asked to sign; ``payload`` is JSON that the wallet button of the family understands."""
+
+    family: str
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """One option as a driver needs it to write a payment URI: asset, amount in base units, destination."""
+
+    asset: AssetId
+    units: int
+    destination: Destination
+    label: str = ""

@@ -1,0 +1,1 @@
+"""Accept payments on Ethereum and every other EVM network."""

@@ -1,0 +1,1 @@
+"""Local chains, a test wallet and a demo shop: what `pepay demo` runs on."""
