@@ -77,7 +77,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.ChainSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.QUARANTINE)
     def pepay_tokens(self, ctx: PluginContext, chains: Mapping[str, Chain]) -> Iterable[Token]:
@@ -88,7 +87,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.ChainSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.QUARANTINE)
     def pepay_rate_providers(self, ctx: PluginContext) -> Iterable[RateProvider]:
@@ -99,7 +97,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.RateProviderSuite``.
         """
-        ...
 
     # --- what happens with money and news afterwards --------------------------------
 
@@ -112,7 +109,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.QUARANTINE)
     def pepay_notifiers(self, ctx: PluginContext) -> Iterable[Notifier]:
@@ -123,7 +119,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.NotifierSuite``.
         """
-        ...
 
     # --- the application ------------------------------------------------------------
 
@@ -136,7 +131,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.QUARANTINE)
     def pepay_pages(self, ctx: PluginContext) -> Iterable[Page]:
@@ -147,7 +141,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.SKIP)
     def pepay_commands(self) -> Iterable[click.Command]:
@@ -158,7 +151,6 @@ class Hooks:
         Fails: the commands are left out, with a warning.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.SKIP)
     def pepay_checks(self, ctx: PluginContext) -> Iterable[Check]:
@@ -169,7 +161,6 @@ class Hooks:
         Fails: doctor reports it and goes on.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.QUARANTINE)
     def pepay_lifespan(self, ctx: PluginContext) -> AbstractAsyncContextManager[None]:
@@ -180,7 +171,6 @@ class Hooks:
         Fails: the plugin is quarantined.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     # --- while it runs --------------------------------------------------------------
 
@@ -193,7 +183,6 @@ class Hooks:
         Fails: logged; nobody else is affected.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
     @_spec(since="1.0", on_error=OnError.ABORT)
     async def pepay_review_invoice(self, draft: InvoiceDraft, ctx: PluginContext) -> InvoiceDraft | None:
@@ -204,7 +193,6 @@ class Hooks:
         Fails: the invoice is refused.
         See: ``pepay_core.testing.PluginSuite``.
         """
-        ...
 
 
 def specs() -> dict[str, SpecInfo]:

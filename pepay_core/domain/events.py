@@ -70,7 +70,9 @@ class Event:
     body: bytes
 
 
-def envelope(event_id: EventId, kind: str, merchant: MerchantId, *, livemode: bool, created: datetime, obj: dict[str, Any], previous: dict[str, Any]) -> dict[str, Any]:
+def envelope(
+    event_id: EventId, kind: str, merchant: MerchantId, *, livemode: bool, created: datetime, obj: dict[str, Any], previous: dict[str, Any]
+) -> dict[str, Any]:
     """Return the envelope that webhooks, the events list and the stream share."""
     return {
         "id": event_id,
