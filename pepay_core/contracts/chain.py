@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pepay_core.domain.chains import Feature, Finality
 from pepay_core.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
@@ -42,6 +43,8 @@ class Chain(ABC):
     features: Feature = Feature.NONE
     finality: Finality = Finality.confirmations(12)
     wallet_kinds: tuple[str, ...] = ("addresses",)
+    refused: Mapping[AssetId, str] = MappingProxyType({})
+    """Tokens that the chain itself contradicts, with the reason, known after ``open``: they are not offered."""
 
     async def open(self) -> None:
         """Connect and check that the endpoint serves this chain; raise NotReady to be started again later."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from pepay_core.domain.money import MAX_BASE_UNITS
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
 

@@ -35,7 +35,7 @@ _SHAPE: Final = re.compile(rf"([a-z]{{3}})_([{ALPHABET}]{{{_TIME_CHARS + _RANDOM
 def make_id(prefix: str, at_ms: int, randomness: int) -> str:
     """Return ``prefix_`` + 26 characters that sort by time: 48 bits of milliseconds, then 80 bits given by the caller."""
     value = (at_ms & (2**48 - 1)) << 80 | (randomness & (2**80 - 1))
-    chars = []
+    chars: list[str] = []
     for _ in range(_TIME_CHARS + _RANDOM_CHARS):
         chars.append(ALPHABET[value & 31])
         value >>= 5

@@ -133,7 +133,7 @@ class Assessment:
     amount_paid: Decimal
     amount_remaining: Decimal
     amount_overpaid: Decimal
-    values: Mapping[PaymentId, Decimal | None] = field(default_factory=dict)
+    values: Mapping[PaymentId, Decimal | None] = field(default_factory=dict["PaymentId", "Decimal | None"])
 
     @property
     def fulfil(self) -> bool:
@@ -231,7 +231,7 @@ class InvoiceDraft:
     description: str | None = None
     customer_id: str | None = None
     customer_email: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     return_url: str | None = None
     title: str | None = None
     footer: str | None = None
@@ -254,12 +254,14 @@ class Invoice:
     created_at: datetime
     version: int = 1
     paid_at: datetime | None = None
+    closed_at: datetime | None = None
+    """When its chains were found to be covered past its deadline."""
     decisions: tuple[Decision, ...] = ()
     settlement_asset: AssetId | None = None
     description: str | None = None
     customer_id: str | None = None
     customer_email: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     return_url: str | None = None
     title: str | None = None
     footer: str | None = None

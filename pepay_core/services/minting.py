@@ -1,0 +1,64 @@
+"""New ids: sortable by the injected clock, unguessable by the operating system's randomness."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from pepay_core.domain import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pepay_core.contracts.context import Clock
+
+
+class Ids:
+    """Makes ids of every kind; ``randbits`` is replaced only where a test needs to know what comes."""
+
+    def __init__(self, clock: Clock, randbits: Callable[[int], int] = secrets.randbits) -> None:
+        self._clock = clock
+        self._randbits = randbits
+
+    def _make(self, prefix: str) -> str:
+        return ids.make_id(prefix, int(self._clock.now().timestamp() * 1000), self._randbits(80))
+
+    def invoice(self) -> ids.InvoiceId:
+        """Return a new invoice id."""
+        return ids.InvoiceId(self._make(ids.INVOICE))
+
+    def payment(self) -> ids.PaymentId:
+        """Return a new payment id."""
+        return ids.PaymentId(self._make(ids.PAYMENT))
+
+    def event(self) -> ids.EventId:
+        """Return a new event id."""
+        return ids.EventId(self._make(ids.EVENT))
+
+    def endpoint(self) -> ids.EndpointId:
+        """Return a new webhook endpoint id."""
+        return ids.EndpointId(self._make(ids.ENDPOINT))
+
+    def delivery(self) -> ids.DeliveryId:
+        """Return a new delivery id."""
+        return ids.DeliveryId(self._make(ids.DELIVERY))
+
+    def key(self) -> ids.KeyId:
+        """Return a new API key id."""
+        return ids.KeyId(self._make(ids.KEY))
+
+    def merchant(self) -> ids.MerchantId:
+        """Return a new merchant id."""
+        return ids.MerchantId(self._make(ids.MERCHANT))
+
+    def wallet(self) -> ids.WalletId:
+        """Return a new wallet id."""
+        return ids.WalletId(self._make(ids.WALLET))
+
+    def quote(self) -> ids.QuoteId:
+        """Return a new quote id."""
+        return ids.QuoteId(self._make(ids.QUOTE))
+
+    def posting(self) -> str:
+        """Return a new ledger posting id."""
+        return self._make("pst")

@@ -1,0 +1,279 @@
+"""What services need of storage. ``storage/`` implements it; nothing here knows how.
+
+A repository never returns what belongs to another merchant when it is given one, and raises NotFound instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from pepay_core.domain.assets import ChainId
+    from pepay_core.domain.chains import Block
+    from pepay_core.domain.coverage import ChainState, Coverage, IssuedDestination
+    from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
+    from pepay_core.domain.events import Event
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.invoices import Invoice
+    from pepay_core.domain.ledger import Entry, Posting
+    from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
+    from pepay_core.domain.payments import Payment, Quote
+    from pepay_core.domain.rates import AgreedRate, NoRate, Pair
+    from pepay_core.services.paging import Page, Slice
+    from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
+
+_T = TypeVar("_T")
+
+
+class Merchants(Protocol):
+    """Tenants."""
+
+    async def add(self, merchant: Merchant) -> None: ...
+    async def get(self, merchant: MerchantId) -> Merchant: ...
+    async def all(self) -> list[Merchant]: ...
+    async def save(self, merchant: Merchant) -> None: ...
+
+
+class Keys(Protocol):
+    """API keys."""
+
+    async def add(self, key: ApiKey) -> None: ...
+    async def find(self, key: KeyId) -> ApiKey | None: ...
+    async def get(self, merchant: MerchantId, key: KeyId) -> ApiKey: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[ApiKey]: ...
+    async def save(self, key: ApiKey) -> None: ...
+    async def touch(self, key: KeyId, at: datetime) -> None: ...
+
+
+class Wallets(Protocol):
+    """Receiving material. The same material may be active only once per environment and family, for all merchants together."""
+
+    async def add(self, wallet: Wallet) -> None:
+        """Store it; raises Conflict when the same material is active already. Archived material comes back with its next index."""
+        ...
+
+    async def get(self, merchant: MerchantId, wallet: WalletId) -> Wallet: ...
+    async def active(self, merchant: MerchantId, *, livemode: bool) -> list[Wallet]: ...
+    async def archive(self, merchant: MerchantId, wallet: WalletId, at: datetime) -> None: ...
+    async def next_index(self, wallet: WalletId) -> int:
+        """Allocate and return an index that was never returned before."""
+        ...
+
+
+class Invoices(Protocol):
+    """Invoices with their last assessment."""
+
+    async def add(self, invoice: Invoice) -> None: ...
+    async def get(self, merchant: MerchantId, invoice: InvoiceId, *, livemode: bool, lock: bool = False) -> Invoice: ...
+    async def find(self, invoice: InvoiceId, *, lock: bool = False) -> Invoice | None: ...
+    async def save(self, invoice: Invoice) -> None:
+        """Store a new version; raises Conflict unless the stored one is ``version - 1``."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Invoice]:
+        """Return invoices, newest first; ``where``: status, customer_id, fulfil, resolution, created_from, created_to (all optional)."""
+        ...
+
+    async def totals(self, merchant: MerchantId, *, livemode: bool, where: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, str, str]]:
+        """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
+        ...
+
+    async def past_deadline(self, now: datetime, limit: int) -> list[InvoiceId]:
+        """Return invoices that are not closed and whose deadline is before ``now`` by the wall clock, oldest deadline first."""
+        ...
+
+
+class Destinations(Protocol):
+    """Issued destinations: unique by environment, family, address and reference."""
+
+    async def add(self, issued: IssuedDestination) -> None: ...
+    async def of(self, invoices: Collection[InvoiceId]) -> list[IssuedDestination]: ...
+    async def watched(self, family: str, *, live: bool, now: datetime) -> list[IssuedDestination]:
+        """Return what a chain of this family must watch; a live chain watches the test environment's addresses too."""
+        ...
+
+
+class Quotes(Protocol):
+    """Locked prices."""
+
+    async def add(self, quote: Quote) -> None: ...
+    async def of(self, invoices: Collection[InvoiceId]) -> list[Quote]: ...
+
+
+class Payments(Protocol):
+    """Attributed transfers: unique by chain, transaction, index and asset."""
+
+    async def add(self, payment: Payment) -> bool:
+        """Store it unless its transfer is known; tell whether it was new."""
+        ...
+
+    async def known(self, keys: Collection[TransferKey]) -> dict[TransferKey, Payment]: ...
+    async def of(self, invoices: Collection[InvoiceId]) -> list[Payment]: ...
+    async def get(self, merchant: MerchantId, payment: PaymentId, *, livemode: bool) -> Payment: ...
+    async def save(self, payment: Payment) -> None: ...
+    async def above(self, chain: ChainId, height: int) -> list[Payment]:
+        """Return the active payments in blocks above a height."""
+        ...
+
+    async def confirming(self, chain: ChainId) -> list[Payment]: ...
+    async def without_value(self, limit: int) -> list[Payment]:
+        """Return active payments that had no rate when they were detected."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Payment]:
+        """Return payments, newest first; ``where``: invoice, status, asset, transaction, created_from, created_to (all optional)."""
+        ...
+
+
+class Ledger(Protocol):
+    """The append-only double-entry ledger."""
+
+    async def post(self, postings: Sequence[Posting]) -> None: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Entry]:
+        """Return entries, newest first; ``where``: invoice, account, asset (all optional)."""
+        ...
+
+    async def of(self, invoice: InvoiceId) -> list[Entry]: ...
+    async def imbalances(self) -> list[str]:
+        """Return the postings whose entries do not sum to zero; there must be none."""
+        ...
+
+
+class Events(Protocol):
+    """The outbox. Reading in order misses nothing: what an open transaction may still write is not passed."""
+
+    async def add(self, event: Event) -> None: ...
+    async def get(self, merchant: MerchantId, event: EventId, *, livemode: bool) -> Event: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, kinds: Collection[str] = ()) -> Slice[Event]:
+        """Return events, oldest first."""
+        ...
+
+    async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]: ...
+
+
+class Endpoints(Protocol):
+    """Webhook endpoints."""
+
+    async def add(self, endpoint: Endpoint) -> None: ...
+    async def get(self, merchant: MerchantId, endpoint: EndpointId, *, livemode: bool, lock: bool = False) -> Endpoint: ...
+    async def find(self, endpoint: EndpointId, *, lock: bool = False) -> Endpoint | None: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[Endpoint]: ...
+    async def active(self, merchant: MerchantId, *, livemode: bool) -> list[Endpoint]: ...
+    async def save(self, endpoint: Endpoint) -> None: ...
+    async def delete(self, merchant: MerchantId, endpoint: EndpointId, *, livemode: bool) -> None: ...
+
+
+class Deliveries(Protocol):
+    """Which endpoint is still to be told of which event."""
+
+    async def add(self, deliveries: Sequence[EventDelivery]) -> None: ...
+    async def claim(self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int) -> list[ClaimedDelivery]:
+        """Take due deliveries, at most ``per_endpoint`` of each endpoint, and make them due again when the lease ends."""
+        ...
+
+    async def next_due(self) -> datetime | None: ...
+    async def get(self, merchant: MerchantId, delivery: DeliveryId, *, livemode: bool) -> EventDelivery: ...
+    async def save(self, delivery: EventDelivery) -> None: ...
+    async def record(self, attempt: Attempt) -> None: ...
+    async def attempts(self, deliveries: Collection[DeliveryId]) -> list[Attempt]: ...
+    async def page(self, endpoint: EndpointId, *, page: Page) -> Slice[EventDelivery]:
+        """Return deliveries, newest first."""
+        ...
+
+    async def abandon(self, endpoint: EndpointId, error: str) -> None:
+        """Give up whatever is pending for an endpoint."""
+        ...
+
+
+class Chains(Protocol):
+    """Checkpoints, coverage and health per chain."""
+
+    async def checkpoints(self, chain: ChainId) -> list[Block]:
+        """Return the kept blocks, newest first."""
+        ...
+
+    async def add_checkpoints(self, chain: ChainId, blocks: Sequence[Block]) -> None: ...
+    async def drop_checkpoints(self, chain: ChainId, heights: Collection[int]) -> None: ...
+    async def coverage(self, chain: ChainId) -> list[Coverage]: ...
+    async def set_coverage(self, coverage: Coverage) -> None:
+        """Store a range in place of the one that starts at the same block."""
+        ...
+
+    async def state(self, chain: ChainId) -> ChainState | None: ...
+    async def save_state(self, state: ChainState) -> None: ...
+
+
+class Rates(Protocol):
+    """The history of what was agreed on, and of what was not."""
+
+    async def record(self, pair: Pair, decision: AgreedRate | NoRate, at: datetime) -> None: ...
+    async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]: ...
+
+
+class Idempotency(Protocol):
+    """Answers remembered by key, so that a repeated request has one effect."""
+
+    async def claim(self, scope: str, key: str, fingerprint: str, now: datetime, until: datetime) -> StoredResponse | None:
+        """Take the key for a running request, or return what is stored; raises IdempotencyConflict or RequestInProgress."""
+        ...
+
+    async def complete(self, scope: str, key: str, response: StoredResponse) -> None: ...
+    async def release(self, scope: str, key: str) -> None:
+        """Forget a request that had no effect."""
+        ...
+
+    async def sweep(self, now: datetime) -> None: ...
+
+
+class Leases(Protocol):
+    """Who does what only one may do."""
+
+    async def take(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take or renew a lease; False while somebody else's is running."""
+        ...
+
+    async def drop(self, name: str, holder: str) -> None: ...
+
+
+class Transaction(Protocol):
+    """One unit of work: everything in it commits, or nothing does."""
+
+    merchants: Merchants
+    keys: Keys
+    wallets: Wallets
+    invoices: Invoices
+    destinations: Destinations
+    quotes: Quotes
+    payments: Payments
+    ledger: Ledger
+    events: Events
+    endpoints: Endpoints
+    deliveries: Deliveries
+    chains: Chains
+    rates: Rates
+    idempotency: Idempotency
+    leases: Leases
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run this once the transaction has committed, and not otherwise."""
+        ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that commits at the end of the block, and rolls back when an exception or a cancellation leaves it."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a unit of work that only reads."""
+        ...
+
+    async def run(self, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
+        """Run ``work`` in a transaction, again from the start when the database asks for it (serialisation, deadlock, lost connection)."""
+        ...
