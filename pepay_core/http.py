@@ -1,0 +1,252 @@
+"""The one HTTP client: every call has a deadline and a size limit, and what users name is reached at public addresses only."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from pepay_core import __version__
+from pepay_core.contracts.context import HttpResponse
+from pepay_core.domain.errors import EgressRefused, InvalidInput, Unavailable
+from pepay_core.egress import allowed, check_addresses, check_url, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+    """Returns the IP addresses of a host name, or raises OSError; the number is the port."""
+
+USER_AGENT: Final = f"PePay/{__version__}"
+_LOOKUP_SECONDS: Final = 5
+_HEADER_BYTES: Final = 8190
+
+
+class AiohttpClient:
+    """Implements ``Http``. Use it as ``async with AiohttpClient() as http``; connections are opened when they are needed.
+
+    ``allow_private`` lets ``post_public`` reach private addresses, for development; the other rules for URLs stay. ``resolver``
+    replaces the operating system's name lookup for URLs that users gave.
+    """
+
+    def __init__(self, *, allow_private: bool = False, resolver: Resolver | None = None) -> None:
+        self._allow_private = allow_private
+        self._resolver = resolver or self._system_resolver
+        self._threads: ThreadPoolExecutor | None = None
+        self._trusted: aiohttp.ClientSession | None = None
+        self._public: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; the client cannot be used again."""
+        self._closed = True
+        for session in (self._trusted, self._public):
+            if session is not None:
+                await session.close()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 4_000_000) -> HttpResponse:
+        """GET a URL that the operator gave; tried once more, within the same deadline, when the connection fails."""
+        return await self._trusted_call("GET", url, None, headers, timeout, limit, tries=2)
+
+    async def post(
+        self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 16_000_000
+    ) -> HttpResponse:
+        """POST bytes to a URL that the operator gave; never retried here."""
+        return await self._trusted_call("POST", url, body, headers, timeout, limit, tries=1)
+
+    async def post_public(
+        self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 16_384
+    ) -> HttpResponse:
+        """POST to a URL that a user gave; raises EgressRefused when it leads to an address that is not public.
+
+        The answer's status is what counts here, so a longer body is cut off at ``limit``, and a compressed one is left unread.
+        """
+        target = check_url(url, allow_private=self._allow_private)
+        exact = URL(target.url, encoded=True)
+        if (exact.scheme, exact.raw_host, exact.port) != (target.scheme, target.host, target.port):
+            raise InvalidInput("the URL can be read in two ways", field="url")
+        if self._public is None:
+            self._public = self._open(self._public_connector(), auto_decompress=False)
+        given = {**(headers or {}), "Accept-Encoding": "identity"}
+        return await self._call(self._public, "POST", exact, body, given, timeout, limit, cut=True)
+
+    async def check_public(self, url: str) -> None:
+        """Raise InvalidInput or EgressRefused when ``post_public`` could never go there; a name that does not resolve yet passes."""
+        target = check_url(url, allow_private=self._allow_private)
+        if target.address is None:
+            try:
+                async with asyncio.timeout(_LOOKUP_SECONDS):
+                    addresses = await self._resolver(target.host, target.port)
+            except OSError:  # a TimeoutError is one
+                return
+            check_addresses(addresses, allow_private=self._allow_private)
+
+    async def _trusted_call(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, timeout: float, limit: int, *, tries: int
+    ) -> HttpResponse:
+        if self._trusted is None:
+            # Shorter than the idle time of common servers, so that a POST seldom meets a connection that was just closed.
+            connector = aiohttp.TCPConnector(limit=64, limit_per_host=16, keepalive_timeout=10)
+            self._trusted = self._open(connector, auto_decompress=True)
+        return await self._call(self._trusted, method, url, body, headers, timeout, limit, tries=tries)
+
+    async def _call(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str | URL,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout: float,
+        limit: int,
+        *,
+        tries: int = 1,
+        cut: bool = False,
+    ) -> HttpResponse:
+        # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
+        where = origin(str(url))
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    tries -= 1
+                    try:
+                        return await _exchange(session, method, url, body, headers, limit, cut=cut)
+                    except aiohttp.ClientConnectionError:
+                        if not tries:
+                            raise
+        except TimeoutError:
+            raise Unavailable(f"{where} did not answer within {timeout:g} s") from None
+        except _TooLarge:
+            raise Unavailable(f"{where} answered with more than {limit} bytes") from None
+        except aiohttp.InvalidURL:
+            raise InvalidInput("not an HTTP URL", field="url") from None
+        except (aiohttp.ClientError, OSError) as exc:
+            raise Unavailable(f"{where}: {_reason(exc)}") from None
+
+    def _open(self, connector: aiohttp.TCPConnector, *, auto_decompress: bool) -> aiohttp.ClientSession:
+        if self._closed:
+            raise RuntimeError("the HTTP client is closed")
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trust_env=False,
+            auto_decompress=auto_decompress,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+        )
+
+    def _public_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
+            socket_factory=self._open_socket,
+            use_dns_cache=False,
+            force_close=True,
+            happy_eyeballs_delay=None,
+            limit=128,
+            limit_per_host=16,
+        )
+
+    def _open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+        # aiohttp asks no resolver about IP addresses; every connection passes here.
+        family, kind, protocol, _, address = info
+        if not self._allow_private and not allowed(address[0]):
+            raise EgressRefused("the URL leads to an address that is not public", field="url")
+        return socket.socket(family, kind, protocol)
+
+    async def _system_resolver(self, host: str, port: int) -> Sequence[str]:
+        if self._threads is None:
+            # Threads of its own: a user's name server that stalls must not hold up the lookups of everybody else.
+            self._threads = ThreadPoolExecutor(8, "pepay-egress")
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, _getaddrinfo, host, port)
+        return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+class _CheckedResolver(AbstractResolver):
+    """Hands the connector the addresses of a name if all of them are public, so that what was checked is what is connected to."""
+
+    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
+        self._resolver = resolver
+        self._allow_private = allow_private
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        addresses = await self._resolver(host, port)
+        check_addresses(addresses, allow_private=self._allow_private)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class _TooLarge(Exception):
+    """The answer is larger than the caller allows."""
+
+
+async def _exchange(
+    session: aiohttp.ClientSession, method: str, url: str | URL, body: bytes | None, headers: Mapping[str, str] | None, limit: int, *, cut: bool
+) -> HttpResponse:
+    async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+        if cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            answer.close()
+            return HttpResponse(answer.status, answer.headers, b"")
+        if not cut and (answer.content_length or 0) > limit:
+            answer.close()
+            raise _TooLarge
+        content = bytearray()
+        async for chunk in answer.content.iter_any():
+            content += chunk
+            if len(content) > limit:
+                answer.close()
+                if not cut:
+                    raise _TooLarge
+                break
+        return HttpResponse(answer.status, answer.headers, bytes(content[:limit]))
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "the host name does not resolve"
+        case aiohttp.ClientConnectorCertificateError():
+            return "the TLS certificate is not valid for this host"
+        case aiohttp.ClientSSLError():
+            return "no TLS connection can be made"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect ({error.os_error.strerror or type(error.os_error).__name__})"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "the connection was closed before the answer"
+        case aiohttp.ClientPayloadError():
+            return "the answer broke off"
+        case _:
+            return f"the answer is not HTTP ({type(error).__name__})"
+
+
+def _getaddrinfo(host: str, port: int) -> list[tuple[Any, ...]]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
