@@ -1,0 +1,185 @@
+"""Which assets can be paid with, right now and in principle: the views behind tokens, chains and rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pepay_core.domain import money
+from pepay_core.domain.assets import canonical_asset, family_of
+from pepay_core.domain.errors import InvalidInput, RatesUnavailable
+from pepay_core.domain.rates import Pair
+from pepay_core.services.presenting import evidence_objects, finality_bands, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from pepay_core.domain.assets import AssetId, Token
+    from pepay_core.domain.merchants import Merchant
+    from pepay_core.plugins.catalogue import Catalogue
+    from pepay_core.services.callers import Caller
+    from pepay_core.services.heads import Heads
+    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.valuing import Valuation
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An asset that an invoice accepts; ``reason`` says why it cannot be chosen now, or is None."""
+
+    token: Token
+    reason: str | None
+
+
+class Offering:
+    """Answers what can be paid with."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, heads: Heads, valuation: Valuation) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._heads = heads
+        self._valuation = valuation
+
+    def known(self, *, livemode: bool) -> list[Token]:
+        """Return the assets of an environment: test keys see test chains only."""
+        return [token for token in self._catalogue.tokens.values() if self._catalogue.chain(token.chain).testnet is not livemode]
+
+    def accepted(self, merchant: Merchant, wanted: Sequence[AssetId] | None, *, livemode: bool) -> list[Token]:
+        """Return the assets that an invoice accepts, in order: its own list, else the merchant's, else all."""
+        known = {token.id: token for token in self.known(livemode=livemode)}
+        chosen = wanted if wanted is not None else merchant.tokens
+        return list(known.values()) if chosen is None else [known[each] for each in chosen if each in known]
+
+    async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> frozenset[str]:
+        """Return the families of chains for which the merchant has a wallet."""
+        return frozenset(wallet.family for wallet in await tx.wallets.active(merchant.id, livemode=livemode))
+
+    def offers(
+        self, merchant: Merchant, wanted: Sequence[AssetId] | None, currency: str, families: Collection[str], *, livemode: bool
+    ) -> list[Offer]:
+        """Return each accepted asset with the reason why it cannot be chosen now, if there is one."""
+        return [Offer(token, self._obstacle(token, currency, families)) for token in self.accepted(merchant, wanted, livemode=livemode)]
+
+    def _obstacle(self, token: Token, currency: str, families: Collection[str]) -> str | None:
+        chain = self._catalogue.chain(token.chain)
+        if token.id in chain.refused:
+            return "token_refused"
+        if family_of(token.chain) not in families:
+            return "no_wallet"
+        if not self._heads.usable(token.chain):
+            return "chain_unavailable"
+        if not self._valuation.priced(token, currency):
+            return "no_rate"
+        return None
+
+    async def tokens(self, caller: Caller) -> list[dict[str, Any]]:
+        """Return every known asset of the caller's environment, with its price in the merchant's currency where there is one."""
+        async with self._store.read() as tx:
+            merchant = await tx.merchants.get(caller.merchant)
+            families = await self.families(tx, merchant, livemode=caller.livemode)
+        tokens = self.known(livemode=caller.livemode)
+        await self._valuation.prepare(tokens, merchant.currency)
+        accepted = {token.id for token in self.accepted(merchant, None, livemode=caller.livemode)}
+        written: list[dict[str, Any]] = []
+        for token in tokens:
+            reason = self._obstacle(token, merchant.currency, families)
+            price = await self._price(token, merchant.currency)
+            chain = self._catalogue.chain(token.chain)
+            written.append(
+                {
+                    "object": "token",
+                    "asset": token.id,
+                    "chain": token.chain,
+                    "network": chain.name,
+                    "symbol": token.symbol,
+                    "name": token.name or token.symbol,
+                    "decimals": token.decimals,
+                    "native": token.id == chain.native,
+                    "livemode": not chain.testnet,
+                    "accepted": token.id in accepted,
+                    "available": token.id in accepted and reason is None,
+                    "unavailable_reason": reason if token.id in accepted else "not_accepted",
+                    "price": price,
+                    "currency": merchant.currency,
+                }
+            )
+        return written
+
+    async def _price(self, token: Token, currency: str) -> str | None:
+        try:
+            return money.plain((await self._valuation.price(token, currency)).value)
+        except RatesUnavailable:
+            return None
+
+    async def chains(self, caller: Caller) -> list[dict[str, Any]]:
+        """Return what is known of each chain: its newest block, how far it was covered, its rule of finality, its health."""
+        written: list[dict[str, Any]] = []
+        async with self._store.read() as tx:
+            for chain in self._catalogue.chains.values():
+                if chain.testnet is caller.livemode:
+                    continue
+                coverage = await tx.chains.coverage(chain.id)
+                state = self._heads.get(chain.id) or await tx.chains.state(chain.id)
+                last = max(coverage, key=lambda each: each.last) if coverage else None
+                written.append(
+                    {
+                        "object": "chain",
+                        "id": chain.id,
+                        "name": chain.name,
+                        "livemode": not chain.testnet,
+                        "native": chain.native,
+                        "state": str(state.health) if state else "starting",
+                        "reason": state.reason if state else "not reached yet",
+                        "tip": state.tip if state else None,
+                        "tip_time": seconds(state.tip_time) if state else None,
+                        "lag": max(state.tip - last.last, 0) if state and state.tip is not None and last else None,
+                        "checked_at": seconds(state.checked_at) if state else None,
+                        "covered": [
+                            {"from_block": each.first, "to_block": each.last, "to_hash": each.last_hash, "until": seconds(each.until)}
+                            for each in coverage
+                        ],
+                        "finality": finality_bands(chain.finality),
+                    }
+                )
+        return written
+
+    async def rates(self, base: str, quote: str) -> dict[str, Any]:
+        """Return the agreed price of an asset, with its evidence; raises RatesUnavailable."""
+        token = self._base(base)
+        self._valuation.decimals(quote, field="quote")
+        rate = await self._valuation.price(token, quote)
+        return {
+            "object": "rate",
+            "base": token.id,
+            "quote": quote,
+            "rate": money.plain(rate.value),
+            "at": seconds(rate.at),
+            "evidence": evidence_objects(rate.evidence),
+        }
+
+    async def rate_history(self, base: str, quote: str, start: datetime, end: datetime, limit: int) -> list[dict[str, Any]]:
+        """Return the prices that were agreed on in a period, oldest first, gaps included."""
+        token = self._base(base)
+        if quote not in money.CURRENCIES:
+            raise InvalidInput("history is kept in ISO 4217 currencies", field="quote")
+        async with self._store.read() as tx:
+            records = await tx.rates.history(Pair(token.rate_id, quote), start, end, limit)
+        return [
+            {
+                "object": "rate",
+                "base": token.id,
+                "quote": quote,
+                "rate": None if record.value is None else money.plain(record.value),
+                "reason": record.reason,
+                "at": seconds(record.at),
+                "evidence": evidence_objects(record.evidence),
+            }
+            for record in records
+        ]
+
+    def _base(self, text: str) -> Token:
+        try:
+            return self._catalogue.token(canonical_asset(text))
+        except InvalidInput as exc:
+            raise InvalidInput(exc.message, field="base") from None
