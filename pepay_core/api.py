@@ -40,7 +40,7 @@ from pepay_core.domain.events import Event
 from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
-from pepay_core.domain.rates import Pair, Rate
+from pepay_core.domain.rates import Pair, Rate, read_price
 from pepay_core.hookspecs import hookimpl
 from pepay_core.plugins.info import API_VERSION, PluginInfo
 from pepay_core.plugins.settings import PluginSettings
@@ -111,5 +111,6 @@ __all__ = [
     "hookimpl",
     "parse_amount",
     "plain",
+    "read_price",
     "to_base_units",
 ]

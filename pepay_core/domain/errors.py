@@ -231,9 +231,13 @@ class ChainUnavailable(Unavailable):
 
 
 class RatesUnavailable(Unavailable):
-    """Too few providers agree on a rate, so there is none."""
+    """Too few providers agree on a rate, so there is none; ``reason`` says why."""
 
     code = "rates_unavailable"
+
+    def __init__(self, message: str, *, reason: str = "", retry_after: int = 10) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.reason = reason or message
 
 
 class StorageUnavailable(Unavailable):

@@ -17,7 +17,7 @@ def decode(body: bytes | str) -> Any:
     """Return the decoded JSON of something that answered us; raises Unavailable when it is none."""
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, ArithmeticError, RecursionError) as exc:  # Decimal's errors are arithmetic ones
         raise Unavailable("the answer is not JSON") from exc
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain import money
 
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
-RATE_DECIMALS = 18
+RATE_DECIMALS: Final = 18
+"""How exact a rate is: decimals where it is above one, significant digits below."""
+
+MIN_RATE: Final = Decimal("1e-18")
+MAX_RATE: Final = Decimal("1e18")
+"""Nothing costs more or less of anything than this: what lies outside is a mistake of its source."""
+
+_MOST_DIGITS: Final = 100  # more are no price, and would not fit into exact arithmetic
+
+_PRICE: Final = re.compile(r"[0-9]{1,40}(\.[0-9]{1,60})?([eE][-+]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,25 @@ class NoRate:
     evidence: tuple[Evidence, ...]
 
 
+def plausible(value: Decimal) -> bool:
+    """Tell whether a number can be the price of anything."""
+    return value.is_finite() and MIN_RATE <= value <= MAX_RATE and len(value.as_tuple().digits) <= _MOST_DIGITS
+
+
+def read_price(value: object) -> Decimal | None:
+    """Return what a source wrote as a price, exactly; None when it is no price at all.
+
+    Takes what decoded JSON has: a text, an integer or a Decimal. Not a float, whose digits nobody wrote.
+    """
+    if isinstance(value, str):
+        price = Decimal(value) if _PRICE.fullmatch(value) else None
+    elif type(value) is int or isinstance(value, Decimal):
+        price = Decimal(value)
+    else:
+        price = None
+    return price if price is not None and plausible(price) else None
+
+
 def median(values: Sequence[Decimal]) -> Decimal:
     """Return the middle value, or the mean of the two middle ones."""
     ordered = sorted(values)
@@ -75,14 +104,14 @@ def median(values: Sequence[Decimal]) -> Decimal:
 def agree(answers: Mapping[str, Rate], *, now: datetime, max_age: timedelta, max_deviation: Decimal, quorum: int) -> AgreedRate | NoRate:
     """Return the median of the answers that are recent and close to each other, if at least ``quorum`` are.
 
-    An answer that is not a positive finite number, older than ``max_age``, from further in the future than that, or further
+    An answer that is no price at all, older than ``max_age``, from further in the future than that, or further
     from the median than the share ``max_deviation`` is dropped, and stays in the evidence with the reason.
     """
     judged: dict[str, Evidence] = {}
     fresh: list[Decimal] = []
     for provider, rate in sorted(answers.items()):
         dropped = None
-        if not rate.value.is_finite() or rate.value <= 0:
+        if not plausible(rate.value):
             dropped = "invalid"
         elif abs(now - rate.at) > max_age:
             dropped = "stale"
@@ -94,7 +123,7 @@ def agree(answers: Mapping[str, Rate], *, now: datetime, max_age: timedelta, max
         centre = median(fresh)
         allowed = money.multiply(centre, max_deviation)
         for provider, evidence in judged.items():
-            if evidence.used and abs(money.subtract(evidence.value, centre)) > allowed:
+            if evidence.used and money.subtract(evidence.value, centre).copy_abs() > allowed:
                 judged[provider] = Evidence(provider, evidence.value, evidence.at, "deviation")
 
     evidence = tuple(judged.values())
@@ -106,5 +135,6 @@ def agree(answers: Mapping[str, Rate], *, now: datetime, max_age: timedelta, max
 
 
 def round_rate(value: Decimal) -> Decimal:
-    """Return a rate with 18 decimals, half even: neither side gains from it."""
-    return value.quantize(Decimal(1).scaleb(-RATE_DECIMALS), context=money.WIDE)
+    """Return a rate with 18 decimals, or 18 significant digits below one, half even: neither side gains from it, and none becomes zero."""
+    decimals = RATE_DECIMALS - min(value.adjusted() + 1, 0)
+    return value.quantize(Decimal(1).scaleb(-decimals), context=money.WIDE)

@@ -1,1 +1,22 @@
 """Exchange rates from Coinbase, without a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pepay_core.api import PluginInfo, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pepay_core.api import PluginContext, RateProvider
+
+__pepay__ = PluginInfo(api="1.0", settings="pepay_coinbase.settings:CoinbaseSettings")
+
+
+@hookimpl
+def pepay_rate_providers(ctx: PluginContext) -> Iterable[RateProvider]:
+    """Contribute Coinbase."""
+    from pepay_coinbase.provider import Coinbase
+
+    return [Coinbase(ctx.settings, ctx.http, ctx.clock)]

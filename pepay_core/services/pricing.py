@@ -1,0 +1,266 @@
+"""The rate desk: asks every source at once, believes what a quorum of them agrees on, and never remembers for long.
+
+There is no fallback. Where too few sources agree, where a rate is too old, or where a coin has lost the currency that it promises,
+there is no rate, and what needs one is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pepay_core.domain import money
+from pepay_core.domain.assets import STABLECOINS
+from pepay_core.domain.errors import RatesUnavailable, Unavailable
+from pepay_core.domain.rates import AgreedRate, Evidence, NoRate, Pair, Rate, agree, plausible, round_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import timedelta
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.contracts.rates import RateProvider
+
+DEPEGGED: Final = "depegged"
+"""The reason why a coin that is no longer worth what it promises has no rate."""
+
+PIVOT: Final = "USD"
+"""The currency through which one coin is priced in another."""
+
+_FORGET_AFTER: Final = 20  # refreshes without anybody asking
+
+log = logging.getLogger("pepay.rates")
+
+
+@dataclass(frozen=True, slots=True)
+class RateRules:
+    """Which providers are asked (None: all that are running), and what makes their answers a rate.
+
+    ``max_deviation`` and ``max_depeg`` are shares: 0.02 is two percent.
+    """
+
+    providers: tuple[str, ...] | None
+    quorum: int
+    max_age: timedelta
+    max_deviation: Decimal
+    max_depeg: Decimal = Decimal("0.03")
+
+
+class RateHistory(Protocol):
+    """Where decisions are kept. What it raises is logged, and costs nobody a rate."""
+
+    async def record(self, pair: Pair, decision: AgreedRate | NoRate) -> None:
+        """Keep a decision; called at most once per refresh and pair."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    decision: AgreedRate | NoRate
+    made: float  # monotonic seconds
+
+
+class RateDesk:
+    """Hands out rates that a quorum stands for, no older than the rules allow.
+
+    Decisions are kept for ``refresh`` seconds, refusals for ``retry``; whoever asks meanwhile causes no request, and everybody who asks at
+    the same time causes one. A provider has ``deadline`` seconds to answer. Do not ask inside a database transaction.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, RateProvider],
+        *,
+        clock: Clock,
+        settings: RateRules,
+        history: RateHistory | None = None,
+        refresh: float = 30,
+        retry: float = 5,
+        deadline: float = 4,
+    ) -> None:
+        chosen = providers if settings.providers is None else settings.providers
+        self._providers = {name: providers[name] for name in chosen if name in providers}
+        # Configured rates are nobody's opinion: where there is nothing else, one source of them is all there can be.
+        self._quorum = 1 if all(each.fixed for each in self._providers.values()) else settings.quorum
+        self._rules = settings
+        self._clock = clock
+        self._history = history
+        self._refresh = refresh
+        self._retry = retry
+        self._deadline = deadline
+        self._known: dict[Pair, _Known] = {}
+        self._recorded: dict[Pair, float] = {}
+        self._wanted: set[Pair] = set()
+        self._turn = asyncio.Lock()
+        self._failing: dict[str, str] = {}
+
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """The providers that gave no usable answer when they were last asked, and why."""
+        return dict(self._failing)
+
+    def cached(self, pair: Pair) -> AgreedRate | None:
+        """Return the rate if it is known and recent; asks nobody."""
+        known = self._fresh(pair)
+        return known if isinstance(known, AgreedRate) else None
+
+    async def rate(self, pair: Pair) -> AgreedRate:
+        """Return the price of one unit of the base in the quote currency; raises RatesUnavailable with the reason."""
+        decision = (await self._decide([pair]))[pair]
+        if isinstance(decision, NoRate):
+            raise RatesUnavailable(f"there is no rate for {pair.base} in {pair.quote}: {decision.reason}", reason=decision.reason)
+        return decision
+
+    async def rates(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate]:
+        """Return the rates there are, asked for together; a pair without one is left out."""
+        decisions = await self._decide(pairs)
+        return {pair: each for pair in pairs if isinstance(each := decisions[pair], AgreedRate)}
+
+    async def cross(self, base: str, quote: str) -> AgreedRate:
+        """Return the price of one coin in a currency or in another coin, both coins by ``rate_id``; raises RatesUnavailable.
+
+        Between coins the price is made of both their prices in dollars, and the evidence names the pair that it is for.
+        """
+        if quote in money.CURRENCIES:
+            return await self.rate(Pair(base, quote))
+        pairs = [Pair(base, PIVOT), Pair(quote, PIVOT)]
+        await self._decide(pairs)  # both in one round; what is missing is said by the lines below
+        legs = [await self.rate(pair) for pair in pairs]
+        return AgreedRate(
+            value=round_rate(money.divide(legs[0].value, legs[1].value)),
+            at=min(leg.at for leg in legs),
+            evidence=tuple(_of_pair(each, pair) for pair, leg in zip(pairs, legs, strict=True) for each in leg.evidence),
+        )
+
+    async def _decide(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate | NoRate]:
+        needed = {*pairs, *(_promise(pair) or pair for pair in pairs)}
+        missing = {pair for pair in needed if self._fresh(pair) is None}
+        if missing:
+            self._wanted |= missing
+            made: dict[Pair, AgreedRate | NoRate] = {}
+            async with self._turn:
+                # Whoever has the turn asks for everybody who waits; whoever comes next finds the answers.
+                due = {pair for pair in self._wanted | needed if self._fresh(pair) is None}
+                self._wanted.clear()
+                if due:
+                    made = await self._fetch(due)
+            decisions = {pair: self._known[pair].decision for pair in pairs}
+            await self._record(made)
+            return decisions
+        return {pair: self._known[pair].decision for pair in pairs}
+
+    def _fresh(self, pair: Pair) -> AgreedRate | NoRate | None:
+        known = self._known.get(pair)
+        if known is None:
+            return None
+        elapsed = self._clock.monotonic() - known.made
+        if isinstance(known.decision, NoRate):
+            return known.decision if elapsed < self._retry else None
+        too_old = abs(self._clock.now() - known.decision.at) > self._rules.max_age
+        return None if too_old or elapsed >= self._refresh else known.decision
+
+    async def _fetch(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate | NoRate]:
+        async with asyncio.TaskGroup() as group:
+            asked = {name: group.create_task(self._ask(name, provider, pairs)) for name, provider in self._providers.items()}
+        answers = {name: task.result() for name, task in asked.items()}
+        made = self._clock.monotonic()
+        self._known = {pair: each for pair, each in self._known.items() if made - each.made < self._refresh * _FORGET_AFTER}
+        decisions: dict[Pair, AgreedRate | NoRate] = {}
+        # What a coin is worth in the currency that it promises is judged first: its other rates depend on it.
+        for pair in sorted(pairs, key=lambda each: _promise(each) not in {None, each}):
+            found = {name: rates[pair] for name, rates in answers.items() if pair in rates}
+            decision = self._gate(pair, self._agree(found), decisions)
+            decisions[pair] = decision
+            self._known[pair] = _Known(decision, made)
+        return decisions
+
+    def _agree(self, answers: Mapping[str, Rate]) -> AgreedRate | NoRate:
+        if not self._providers:
+            return NoRate("no rate provider is running", ())
+        return agree(
+            answers,
+            now=self._clock.now(),
+            max_age=self._rules.max_age,
+            max_deviation=self._rules.max_deviation,
+            quorum=self._quorum,
+        )
+
+    def _gate(self, pair: Pair, decision: AgreedRate | NoRate, made: Mapping[Pair, AgreedRate | NoRate]) -> AgreedRate | NoRate:
+        """Refuse a rate of a coin that is not worth what it promises, in whatever currency the rate is."""
+        promise = _promise(pair)
+        if promise is None or isinstance(decision, NoRate):
+            return decision
+        if promise == pair:
+            off = money.subtract(decision.value, Decimal(1)).copy_abs()
+            return NoRate(DEPEGGED, decision.evidence) if off > self._rules.max_depeg else decision
+        kept = made.get(promise) or self._known[promise].decision
+        if isinstance(kept, AgreedRate):
+            return decision
+        return NoRate(DEPEGGED if kept.reason == DEPEGGED else f"nobody says whether it is worth one {promise.quote}", decision.evidence)
+
+    async def _ask(self, name: str, provider: RateProvider, pairs: Collection[Pair]) -> dict[Pair, Rate]:
+        """Return a provider's sound answers; whatever goes wrong with it costs its own answers only."""
+        problem, cause = "", None
+        answers: dict[Pair, Rate] = {}
+        try:
+            async with asyncio.timeout(self._deadline):
+                given = await provider.rates(tuple(pairs))
+            answers = {pair: given[pair] for pair in pairs if pair in given and _sound(given[pair])}
+            if len(answers) < sum(pair in given for pair in pairs):
+                problem = "some of its answers are not rates"
+        except TimeoutError:
+            problem = f"no answer within {self._deadline:g} s"
+        except Unavailable as exc:
+            problem = exc.message
+        except Exception as exc:  # noqa: BLE001 (a plugin may raise anything)
+            problem, cause = f"it failed with {type(exc).__name__}", exc
+        self._note(name, problem, cause)
+        return answers
+
+    def _note(self, name: str, problem: str, cause: Exception | None) -> None:
+        """Log what became of a provider when that changes, and not at every refresh."""
+        before = name in self._failing
+        if problem:
+            self._failing[name] = problem
+            if not before:
+                log.warning("rates of %s cannot be used: %s", name, problem, exc_info=cause)
+        elif before:
+            del self._failing[name]
+            log.info("rates of %s can be used again", name)
+
+    async def _record(self, decisions: Mapping[Pair, AgreedRate | NoRate]) -> None:
+        if self._history is None:
+            return
+        now = self._clock.monotonic()
+        self._recorded = {pair: at for pair, at in self._recorded.items() if now - at < self._refresh}
+        for pair, decision in decisions.items():
+            if pair in self._recorded:
+                continue
+            self._recorded[pair] = now
+            try:
+                async with asyncio.timeout(self._deadline):
+                    await self._history.record(pair, decision)
+            except Exception:
+                log.exception("the rate of %s in %s was not kept in the history", pair.base, pair.quote)
+                return
+
+
+def _promise(pair: Pair) -> Pair | None:
+    """Return the pair in which a stablecoin should be worth one."""
+    currency = STABLECOINS.get(pair.base)
+    return Pair(pair.base, currency) if currency else None
+
+
+def _sound(rate: object) -> bool:
+    """Tell whether a plugin's answer can be reckoned with at all; whether it is believed is decided later."""
+    if not isinstance(rate, Rate) or rate.at.utcoffset() is None:
+        return False
+    value: object = rate.value
+    return isinstance(value, Decimal) and plausible(value)
+
+
+def _of_pair(evidence: Evidence, pair: Pair) -> Evidence:
+    return Evidence(f"{evidence.provider} {pair.base}/{pair.quote}", evidence.value, evidence.at, evidence.dropped)
