@@ -82,8 +82,8 @@ class Invoices(Protocol):
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
         ...
 
-    async def past_deadline(self, now: datetime, limit: int) -> list[InvoiceId]:
-        """Return invoices that are not closed and whose deadline is before ``now`` by the wall clock, oldest deadline first."""
+    async def past_deadline(self, now: datetime, limit: int, *, after: InvoiceId | None = None) -> list[Invoice]:
+        """Return invoices that are not closed and whose deadline is before ``now`` by the wall clock, by id, those above ``after``."""
         ...
 
 
@@ -171,8 +171,13 @@ class Deliveries(Protocol):
     """Which endpoint is still to be told of which event."""
 
     async def add(self, deliveries: Sequence[EventDelivery]) -> None: ...
-    async def claim(self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int) -> list[ClaimedDelivery]:
-        """Take due deliveries, at most ``per_endpoint`` of each endpoint, and make them due again when the lease ends."""
+    async def claim(
+        self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int, exclude: Collection[EndpointId] = ()
+    ) -> list[ClaimedDelivery]:
+        """Take due deliveries, at most ``per_endpoint`` of each endpoint that is not excluded, and make them due again when the lease ends.
+
+        A claim counts no attempt: who makes one records it.
+        """
         ...
 
     async def next_due(self) -> datetime | None: ...
