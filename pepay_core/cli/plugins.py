@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
+from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError, PluginMissing, Unavailable
 from pepay_core.plugins.lifecycle import PluginState, PluginStatus, assemble, default_enabled
 from pepay_core.plugins.loader import discover
@@ -83,7 +81,7 @@ def check(invocation: Invocation, name: str, *, json_: bool) -> None:
     """Import one plugin, enabled or not, and say what is wrong with it; exit code 1 when something is."""
     settings = invocation.settings
     alone = settings.model_copy(update={"plugins": settings.plugins.model_copy(update={"enabled": (name,), "required": ()})})
-    assembly = assemble(alone, clock=_Clock(), http=_NoHttp(), strict=False)
+    assembly = assemble(alone, clock=SystemClock(), http=_NoHttp(), strict=False)
     status = _known(assembly, name)
     if json_:
         as_json(_as_dict(status))
@@ -136,7 +134,7 @@ def _write_enabled(invocation: Invocation, names: list[str]) -> None:
 
 
 def _look(invocation: Invocation) -> Assembly:
-    return assemble(invocation.settings, clock=_Clock(), http=_NoHttp(), strict=False)
+    return assemble(invocation.settings, clock=SystemClock(), http=_NoHttp(), strict=False)
 
 
 def _known(assembly: Assembly, name: str) -> PluginStatus:
@@ -158,20 +156,7 @@ def _as_dict(status: PluginStatus) -> dict[str, object]:
 class _NoHttp:
     """Refuses every request: a plugin may do no I/O while it contributes."""
 
-    async def _refuse(self, *given: Any, **options: Any) -> Any:
+    async def _refuse(self, *_: Any, **__: Any) -> Any:
         raise Unavailable("nothing is asked of the network while plugins are looked at")
 
     get = post = post_public = check_public = _refuse
-
-
-class _Clock:
-    """The machine's own time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)

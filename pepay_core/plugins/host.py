@@ -70,7 +70,7 @@ class PluginHost:
             try:
                 self._manager.register(module, name=name)
             except (pluggy.PluginValidationError, ValueError) as exc:
-                fault = (_pluggy_says(exc), "an implementation takes the arguments of its spec, or fewer, by the same names")
+                fault = (told(exc), "see the reference of the hooks, or ask its author")
         if fault is not None:
             self.quarantine(name, Stage.REGISTER, *fault)
             return False
@@ -215,6 +215,10 @@ class PluginHost:
             wrong = inspect.isasyncgenfunction(value) or inspect.iscoroutinefunction(value) != self._specs[attribute].is_async
             if wrong:
                 return f"{attribute} must be `{colour}`", "hooks that contribute do no I/O; what they return may"
+            given = _arguments(getattr(Hooks, attribute))[1:]
+            unknown = [argument for argument in _arguments(value) if argument not in given]
+            if unknown:
+                return f"{attribute} asks for {', '.join(unknown)}", f"it may take: {', '.join(given) or 'nothing'}"
         return None
 
 
@@ -224,8 +228,9 @@ def _options(value: object) -> dict[str, Any] | None:
     return options if isinstance(options, dict) else None
 
 
-def _pluggy_says(exc: Exception) -> str:
-    return " ".join(str(exc).partition("hookimpl definition")[0].split()) or type(exc).__name__
+def _arguments(function: Callable[..., Any]) -> list[str]:
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [each.name for each in inspect.signature(function).parameters.values() if each.kind in positional and each.default is each.empty]
 
 
 def _unanswered(exc: BaseException, deadline: float) -> str:
