@@ -1,0 +1,135 @@
+"""Wallets: the public material from which a merchant's deposit addresses are made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pepay_core.contracts.chain import WalletMaterial
+from pepay_core.domain.assets import family_of
+from pepay_core.domain.chains import Reference
+from pepay_core.domain.errors import InvalidInput, NotFound, Refused
+from pepay_core.domain.ids import WalletId
+from pepay_core.domain.merchants import Wallet
+from pepay_core.services.paging import slice_of
+from pepay_core.services.presenting import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepay_core.contracts.chain import Chain
+    from pepay_core.contracts.context import Clock
+    from pepay_core.plugins.catalogue import Catalogue
+    from pepay_core.services.callers import Caller
+    from pepay_core.services.minting import Ids
+    from pepay_core.services.paging import Page, Slice
+    from pepay_core.services.ports import Store
+
+MAX_LABEL: Final = 100
+MAX_ADDRESSES: Final = 1_000
+_MAX_SHOWN: Final = 64
+
+
+class Receiving:
+    """Takes receiving material in, checks it, and shows the first address that it gives, so that its owner can compare."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._catalogue = catalogue
+
+    async def create(self, caller: Caller, family: str, kind: str, value: str | Sequence[str], label: str | None = None) -> dict[str, Any]:
+        """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already."""
+        if label is not None and not 1 <= len(label) <= MAX_LABEL:
+            raise InvalidInput(f"must have 1 to {MAX_LABEL} characters", field="label")
+        if not isinstance(value, str) and len(value) > MAX_ADDRESSES:
+            raise InvalidInput(f"must have at most {MAX_ADDRESSES} addresses", field="value")
+        chain = self._chain(family, livemode=caller.livemode)
+        try:
+            material = chain.parse_wallet(kind, value)
+        except Refused as exc:
+            exc.field = exc.field or "value"
+            raise
+        wallet = Wallet(
+            id=self._ids.wallet(),
+            merchant=caller.merchant,
+            livemode=caller.livemode,
+            family=family,
+            kind=material.kind,
+            value=material.value,
+            label=label,
+            created_at=self._clock.now(),
+        )
+        first = await self._first_address(wallet)
+        async with self._store.begin() as tx:
+            await tx.wallets.add(wallet)
+            stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
+        return _view(stored, first)
+
+    async def get(self, caller: Caller, wallet: str) -> dict[str, Any]:
+        """Return a wallet, archived or not."""
+        async with self._store.read() as tx:
+            found = await tx.wallets.get(caller.merchant, WalletId(wallet))
+        if found.livemode is not caller.livemode:
+            raise NotFound(f"there is no wallet {wallet[:40]}")
+        return _view(found, await self._first_address(found))
+
+    async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
+        """Return the wallets in use, newest first."""
+        async with self._store.read() as tx:
+            wallets = await tx.wallets.active(caller.merchant, livemode=caller.livemode)
+        ordered = sorted(wallets, key=lambda each: each.id, reverse=True)
+        return slice_of([_view(each, await self._first_address(each)) for each in ordered], page)
+
+    async def archive(self, caller: Caller, wallet: str) -> dict[str, Any]:
+        """Issue no more addresses from a wallet; those that were issued stay watched."""
+        async with self._store.begin() as tx:
+            found = await tx.wallets.get(caller.merchant, WalletId(wallet))
+            if found.livemode is not caller.livemode:
+                raise NotFound(f"there is no wallet {wallet[:40]}")
+            if found.archived_at is None:
+                await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
+        return await self.get(caller, wallet)
+
+    def _chain(self, family: str, *, livemode: bool) -> Chain:
+        chains = self._catalogue.family(family)
+        if not chains:
+            families = sorted({family_of(each) for each in self._catalogue.chains})
+            raise InvalidInput(f"must be one of: {', '.join(families) or 'no chain is running'}", field="chain_family")
+        return next((each for each in chains if each.testnet is not livemode), chains[0])
+
+    async def _first_address(self, wallet: Wallet) -> str | None:
+        """Return the address at index 0; None where no running chain can tell."""
+        chains = self._catalogue.family(wallet.family)
+        if not chains:
+            return None
+        destination = await chains[0].issue(WalletMaterial(wallet.kind, wallet.value), Reference(0, bytes(32)))
+        return destination.address
+
+
+def _same(one: Wallet, other: Wallet) -> bool:
+    return (one.family, one.kind, one.value) == (other.family, other.kind, other.value)
+
+
+def _view(wallet: Wallet, first_address: str | None) -> dict[str, Any]:
+    return {
+        "object": "wallet",
+        "id": wallet.id,
+        "livemode": wallet.livemode,
+        "chain_family": wallet.family,
+        "kind": wallet.kind,
+        "value": _shown(wallet),
+        "label": wallet.label,
+        "first_address": first_address,
+        "addresses_issued": wallet.next_index,
+        "created_at": seconds(wallet.created_at),
+        "archived_at": seconds(wallet.archived_at),
+    }
+
+
+def _shown(wallet: Wallet) -> str | list[str]:
+    """Return a list of addresses whole, and an extended key shortened: whoever has one can follow a merchant's income."""
+    if wallet.kind == "addresses":
+        return [str(each) for each in json.loads(wallet.value)]
+    return wallet.value if len(wallet.value) <= _MAX_SHOWN else f"{wallet.value[:12]}…{wallet.value[-6:]}"
