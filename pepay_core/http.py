@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Self
 
@@ -62,13 +64,13 @@ class AiohttpClient:
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 4_000_000) -> HttpResponse:
         """GET a URL that the operator gave; tried once more, within the same deadline, when the connection fails."""
-        return await self._trusted_call("GET", url, None, headers, timeout, limit, tries=2)
+        return await self._call(self._for_operators(), _Request("GET", url, None, headers, timeout, limit, tries=2))
 
     async def post(
         self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 16_000_000
     ) -> HttpResponse:
         """POST bytes to a URL that the operator gave; never retried here."""
-        return await self._trusted_call("POST", url, body, headers, timeout, limit, tries=1)
+        return await self._call(self._for_operators(), _Request("POST", url, body, headers, timeout, limit))
 
     async def post_public(
         self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 16_384
@@ -81,10 +83,8 @@ class AiohttpClient:
         exact = URL(target.url, encoded=True)
         if (exact.scheme, exact.raw_host, exact.port) != (target.scheme, target.host, target.port):
             raise InvalidInput("the URL can be read in two ways", field="url")
-        if self._public is None:
-            self._public = self._open(self._public_connector(), auto_decompress=False)
-        given = {**(headers or {}), "Accept-Encoding": "identity"}
-        return await self._call(self._public, "POST", exact, body, given, timeout, limit, cut=True)
+        plain = {**(headers or {}), "Accept-Encoding": "identity"}
+        return await self._call(self._for_users(), _Request("POST", exact, body, plain, timeout, limit, cut=True))
 
     async def check_public(self, url: str) -> None:
         """Raise InvalidInput or EgressRefused when ``post_public`` could never go there; a name that does not resolve yet passes."""
@@ -97,47 +97,48 @@ class AiohttpClient:
                 return
             check_addresses(addresses, allow_private=self._allow_private)
 
-    async def _trusted_call(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, timeout: float, limit: int, *, tries: int
-    ) -> HttpResponse:
-        if self._trusted is None:
-            # Shorter than the idle time of common servers, so that a POST seldom meets a connection that was just closed.
-            connector = aiohttp.TCPConnector(limit=64, limit_per_host=16, keepalive_timeout=10)
-            self._trusted = self._open(connector, auto_decompress=True)
-        return await self._call(self._trusted, method, url, body, headers, timeout, limit, tries=tries)
-
-    async def _call(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        url: str | URL,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        timeout: float,
-        limit: int,
-        *,
-        tries: int = 1,
-        cut: bool = False,
-    ) -> HttpResponse:
+    async def _call(self, session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
         # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
-        where = origin(str(url))
+        where = origin(str(request.url))
+        tries = request.tries
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(request.timeout):
                 while True:
                     tries -= 1
                     try:
-                        return await _exchange(session, method, url, body, headers, limit, cut=cut)
+                        return await _exchange(session, request)
                     except aiohttp.ClientConnectionError:
                         if not tries:
                             raise
         except TimeoutError:
-            raise Unavailable(f"{where} did not answer within {timeout:g} s") from None
+            raise Unavailable(f"{where} did not answer within {request.timeout:g} s") from None
         except _TooLarge:
-            raise Unavailable(f"{where} answered with more than {limit} bytes") from None
+            raise Unavailable(f"{where} answered with more than {request.limit} bytes") from None
         except aiohttp.InvalidURL:
             raise InvalidInput("not an HTTP URL", field="url") from None
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(f"{where}: {_reason(exc)}") from None
+
+    def _for_operators(self) -> aiohttp.ClientSession:
+        if self._trusted is None:
+            # Idle for less long than common servers allow, so that a POST seldom meets a connection that was just closed.
+            connector = aiohttp.TCPConnector(limit=64, limit_per_host=16, keepalive_timeout=10)
+            self._trusted = self._open(connector, auto_decompress=True)
+        return self._trusted
+
+    def _for_users(self) -> aiohttp.ClientSession:
+        if self._public is None:
+            connector = aiohttp.TCPConnector(
+                resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
+                socket_factory=self._open_socket,
+                use_dns_cache=False,
+                force_close=True,
+                happy_eyeballs_delay=None,
+                limit=128,
+                limit_per_host=16,
+            )
+            self._public = self._open(connector, auto_decompress=False)
+        return self._public
 
     def _open(self, connector: aiohttp.TCPConnector, *, auto_decompress: bool) -> aiohttp.ClientSession:
         if self._closed:
@@ -153,17 +154,6 @@ class AiohttpClient:
             max_field_size=_HEADER_BYTES,
         )
 
-    def _public_connector(self) -> aiohttp.TCPConnector:
-        return aiohttp.TCPConnector(
-            resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
-            socket_factory=self._open_socket,
-            use_dns_cache=False,
-            force_close=True,
-            happy_eyeballs_delay=None,
-            limit=128,
-            limit_per_host=16,
-        )
-
     def _open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
         # aiohttp asks no resolver about IP addresses; every connection passes here.
         family, kind, protocol, _, address = info
@@ -174,7 +164,7 @@ class AiohttpClient:
     async def _system_resolver(self, host: str, port: int) -> Sequence[str]:
         if self._threads is None:
             # Threads of its own: a user's name server that stalls must not hold up the lookups of everybody else.
-            self._threads = ThreadPoolExecutor(8, "pepay-egress")
+            self._threads = ThreadPoolExecutor(32, "pepay-egress")
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _getaddrinfo, host, port)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
@@ -186,7 +176,7 @@ class _CheckedResolver(AbstractResolver):
         self._resolver = resolver
         self._allow_private = allow_private
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:  # noqa: ARG002 (aiohttp's signature)
         addresses = await self._resolver(host, port)
         check_addresses(addresses, allow_private=self._allow_private)
         return [
@@ -205,29 +195,36 @@ class _CheckedResolver(AbstractResolver):
         pass
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Request:
+    method: str
+    url: str | URL
+    body: bytes | None
+    headers: Mapping[str, str] | None
+    timeout: float
+    limit: int
+    tries: int = 1
+    cut: bool = False
+
+
 class _TooLarge(Exception):
     """The answer is larger than the caller allows."""
 
 
-async def _exchange(
-    session: aiohttp.ClientSession, method: str, url: str | URL, body: bytes | None, headers: Mapping[str, str] | None, limit: int, *, cut: bool
-) -> HttpResponse:
-    async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
-        if cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+async def _exchange(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
+    async with session.request(request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False) as answer:
+        if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")
-        if not cut and (answer.content_length or 0) > limit:
-            answer.close()
-            raise _TooLarge
         content = bytearray()
         async for chunk in answer.content.iter_any():
             content += chunk
-            if len(content) > limit:
+            if len(content) > request.limit:
                 answer.close()
-                if not cut:
+                if not request.cut:
                     raise _TooLarge
                 break
-        return HttpResponse(answer.status, answer.headers, bytes(content[:limit]))
+        return HttpResponse(answer.status, answer.headers, bytes(content[: request.limit]))
 
 
 def _reason(error: Exception) -> str:
@@ -239,7 +236,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientSSLError():
             return "no TLS connection can be made"
         case aiohttp.ClientConnectorError():
-            return f"cannot connect ({error.os_error.strerror or type(error.os_error).__name__})"
+            return f"cannot connect ({os.strerror(error.errno) if error.errno else 'no address answers'})"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "the connection was closed before the answer"
         case aiohttp.ClientPayloadError():

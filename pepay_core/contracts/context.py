@@ -61,7 +61,10 @@ class Http(Protocol):
     async def post_public(
         self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, limit: int = 16_384
     ) -> HttpResponse:
-        """POST to a URL that a user gave: only to public addresses, checked again at connect time; raises EgressRefused."""
+        """POST to a URL that a user gave: only to public addresses, checked again at connect time; raises EgressRefused.
+
+        A body longer than ``limit`` is cut off, and a compressed one left unread: the status is what counts here.
+        """
         ...
 
     async def check_public(self, url: str) -> None:
