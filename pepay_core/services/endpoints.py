@@ -1,0 +1,338 @@
+"""Webhook endpoints, as their merchant manages them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from pepay_core.domain.endpoints import DeliveryState, Endpoint, EventDelivery
+from pepay_core.domain.errors import Conflict, InvalidInput, Refused, Unavailable
+from pepay_core.domain.events import TEST_PING, is_filter, matches
+from pepay_core.services.feeding import event_object
+from pepay_core.services.paging import Page, Slice
+from pepay_core.services.presenting import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from types import EllipsisType
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.contracts.notifier import Notifier
+    from pepay_core.domain.endpoints import Attempt
+    from pepay_core.domain.events import Event
+    from pepay_core.domain.ids import DeliveryId, EndpointId
+    from pepay_core.secrets import Vault
+    from pepay_core.services.callers import Caller
+    from pepay_core.services.minting import Ids
+    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.publishing import Outbox
+
+log = logging.getLogger(__name__)
+
+PURPOSE: Final = "webhook-secret"
+"""What the signing secrets are sealed for, current and previous both under their endpoint's id."""
+
+MAX_ENDPOINTS: Final = 50
+MAX_FILTERS: Final = 50
+MAX_URL: Final = 2000
+MAX_DESCRIPTION: Final = 255
+MAX_OVERLAP: Final = timedelta(days=7)
+MAX_REPLAY: Final = 10_000
+
+DISABLED_BY_MERCHANT: Final = "merchant"
+DISABLED_AS_GONE: Final = "gone"
+DISABLED_AS_FAILING: Final = "failing"
+
+_CHECK_SECONDS: Final = 10
+_SECRET_BYTES: Final = 32
+
+
+def endpoint_object(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as the API and events show it: without its secrets."""
+    return {
+        "object": "webhook_endpoint",
+        "id": endpoint.id,
+        "livemode": endpoint.livemode,
+        "url": endpoint.url,
+        "enabled_events": list(endpoint.events),
+        "description": endpoint.description,
+        "disabled": endpoint.disabled_at is not None,
+        "disabled_at": seconds(endpoint.disabled_at),
+        "disabled_reason": endpoint.disabled_reason,
+        "failing_since": seconds(endpoint.failing_since),
+        "previous_until": seconds(endpoint.previous_until),
+        "created_at": seconds(endpoint.created_at),
+    }
+
+
+def delivery_object(delivery: EventDelivery, attempts: Sequence[Attempt], *, livemode: bool) -> dict[str, Any]:
+    """Return a delivery with everything that was tried."""
+    return {
+        "object": "delivery",
+        "id": delivery.id,
+        "livemode": livemode,
+        "event": delivery.event,
+        "event_type": delivery.event_type,
+        "endpoint": delivery.endpoint,
+        "state": str(delivery.state),
+        "attempt_count": delivery.attempts,
+        "next_attempt_at": seconds(delivery.next_at) if delivery.state is DeliveryState.PENDING else None,
+        "delivered_at": seconds(delivery.delivered_at),
+        "last_status": delivery.last_status,
+        "last_error": delivery.last_error,
+        "created_at": seconds(delivery.created_at),
+        "attempts": [
+            {"at": seconds(each.at), "status": each.status, "error": each.error, "excerpt": each.excerpt, "duration_ms": each.duration_ms}
+            for each in sorted(attempts, key=lambda each: each.number)
+        ],
+    }
+
+
+class Endpoints:
+    """What a merchant does with the endpoints of one environment. Scopes are the caller's caller's to check.
+
+    Everything raises NotFound for an endpoint or a delivery that is not there, and Conflict where a disabled endpoint would have
+    to be delivered to.
+    """
+
+    def __init__(self, store: Store, notifiers: Mapping[str, Notifier], vault: Vault, outbox: Outbox, ids: Ids, clock: Clock) -> None:
+        self._store = store
+        self._notifiers = notifiers
+        self._vault = vault
+        self._outbox = outbox
+        self._ids = ids
+        self._clock = clock
+
+    async def create(
+        self, caller: Caller, url: str, events: Sequence[str], description: str | None = None, *, scheme: str = "webhook"
+    ) -> dict[str, Any]:
+        """Register an endpoint, and return it with its ``secret``: the only time that it is shown."""
+        filters = _filters(events)
+        _check_description(description)
+        await self._check_url(scheme, url)
+        secret = _new_secret()
+        new = self._ids.endpoint()
+        endpoint = Endpoint(
+            id=new,
+            merchant=caller.merchant,
+            livemode=caller.livemode,
+            scheme=scheme,
+            url=url,
+            events=filters,
+            secret=self._seal(new, secret),
+            created_at=self._clock.now(),
+            description=description,
+        )
+
+        async def work(tx: Transaction) -> None:
+            present = await tx.endpoints.page(caller.merchant, livemode=caller.livemode, page=Page(limit=MAX_ENDPOINTS))
+            if len(present.items) >= MAX_ENDPOINTS:
+                raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, which is the most there can be; delete one first")
+            await tx.endpoints.add(endpoint)
+
+        await self._store.run(work)
+        return {**endpoint_object(endpoint), "secret": secret}
+
+    async def get(self, caller: Caller, endpoint: EndpointId) -> dict[str, Any]:
+        """Return an endpoint."""
+        return endpoint_object(await self._find(caller, endpoint))
+
+    async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
+        """Return endpoints, in the order of the repository."""
+        async with self._store.read() as tx:
+            found = await tx.endpoints.page(caller.merchant, livemode=caller.livemode, page=page)
+        return Slice(tuple(endpoint_object(each) for each in found.items), found.has_more)
+
+    async def update(
+        self,
+        caller: Caller,
+        endpoint: EndpointId,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        description: str | EllipsisType | None = ...,
+        disabled: bool | None = None,
+    ) -> dict[str, Any]:
+        """Change what is given and return the endpoint; enabling it again forgets its failures, disabling it gives up what is pending."""
+        changes: dict[str, Any] = {}
+        if events is not None:
+            changes["events"] = _filters(events)
+        if not isinstance(description, type(...)):
+            _check_description(description)
+            changes["description"] = description
+        if url is not None:
+            await self._check_url((await self._find(caller, endpoint)).scheme, url)
+            changes |= {"url": url, "failing_since": None}
+        if disabled is False:
+            changes |= {"failing_since": None, "disabled_at": None, "disabled_reason": None}
+
+        async def work(tx: Transaction) -> Endpoint:
+            stored = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
+            changed = replace(stored, **changes)
+            if disabled and stored.disabled_at is None:
+                changed = replace(changed, disabled_at=self._clock.now(), disabled_reason=DISABLED_BY_MERCHANT)
+                await tx.deliveries.abandon(endpoint, "the endpoint was disabled")
+            await tx.endpoints.save(changed)
+            return changed
+
+        return endpoint_object(await self._store.run(work))
+
+    async def delete(self, caller: Caller, endpoint: EndpointId) -> None:
+        """Remove an endpoint; what is pending for it is not delivered any more."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
+            await tx.deliveries.abandon(endpoint, "the endpoint was deleted")
+            await tx.endpoints.delete(caller.merchant, endpoint, livemode=caller.livemode)
+
+        await self._store.run(work)
+
+    async def rotate(self, caller: Caller, endpoint: EndpointId, overlap_seconds: int) -> dict[str, Any]:
+        """Return the endpoint with a new ``secret``, shown this once; the old one signs too for so many seconds, 0 to a week."""
+        overlap = timedelta(seconds=overlap_seconds) if 0 <= overlap_seconds <= MAX_OVERLAP.total_seconds() else None
+        if overlap is None:
+            raise InvalidInput(f"must be between 0 and {int(MAX_OVERLAP.total_seconds())} seconds", field="overlap_seconds")
+        secret = _new_secret()
+        sealed = self._seal(endpoint, secret)
+
+        async def work(tx: Transaction) -> Endpoint:
+            stored = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
+            previous, until = (stored.secret, self._clock.now() + overlap) if overlap else (None, None)
+            rotated = replace(stored, secret=sealed, previous_secret=previous, previous_until=until)
+            await tx.endpoints.save(rotated)
+            return rotated
+
+        return {**endpoint_object(await self._store.run(work)), "secret": secret}
+
+    async def test(self, caller: Caller, endpoint: EndpointId) -> dict[str, Any]:
+        """Publish a ``test.ping`` to this endpoint alone, whatever its filters, and return the event."""
+
+        async def work(tx: Transaction) -> Event:
+            target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
+            _must_be_enabled(target)
+            return await self._outbox.publish(
+                tx,
+                TEST_PING,
+                merchant=caller.merchant,
+                livemode=caller.livemode,
+                subject=target.id,
+                obj=endpoint_object(target),
+                only=target.id,
+            )
+
+        return event_object(await self._store.run(work))
+
+    async def deliveries(self, caller: Caller, endpoint: EndpointId, page: Page) -> Slice[dict[str, Any]]:
+        """Return what was, and is to be, delivered to an endpoint, newest first."""
+        async with self._store.read() as tx:
+            await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
+            found = await tx.deliveries.page(endpoint, page=page)
+            attempts = await tx.deliveries.attempts([each.id for each in found.items])
+        made: dict[DeliveryId, list[Attempt]] = {each.id: [] for each in found.items}
+        for attempt in attempts:
+            made[attempt.delivery].append(attempt)
+        return Slice(tuple(delivery_object(each, made[each.id], livemode=caller.livemode) for each in found.items), found.has_more)
+
+    async def redeliver(self, caller: Caller, delivery: DeliveryId) -> dict[str, Any]:
+        """Make a delivery due now, whatever became of it, and return it; the event keeps its id."""
+
+        async def work(tx: Transaction) -> dict[str, Any]:
+            stored = await tx.deliveries.get(caller.merchant, delivery, livemode=caller.livemode)
+            # The endpoint's lock keeps this apart from an attempt that is being recorded, so the delivery is read after it.
+            _must_be_enabled(await tx.endpoints.get(caller.merchant, stored.endpoint, livemode=caller.livemode, lock=True))
+            stored = await tx.deliveries.get(caller.merchant, delivery, livemode=caller.livemode)
+            again = replace(stored, state=DeliveryState.PENDING, next_at=self._clock.now(), delivered_at=None)
+            await tx.deliveries.save(again)
+            return delivery_object(again, await tx.deliveries.attempts([delivery]), livemode=caller.livemode)
+
+        return await self._store.run(work)
+
+    async def replay(self, caller: Caller, endpoint: EndpointId, start: datetime, end: datetime) -> dict[str, Any]:
+        """Deliver again every event of a time range that the endpoint listens to, and return how many they are."""
+        if start >= end:
+            raise InvalidInput("must be before `to`", field="from")
+
+        async def work(tx: Transaction) -> int:
+            target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
+            _must_be_enabled(target)
+            events = await tx.events.between(caller.merchant, livemode=caller.livemode, start=start, end=end, limit=MAX_REPLAY + 1)
+            if len(events) > MAX_REPLAY:
+                raise InvalidInput(f"there are more than {MAX_REPLAY} events in this range; choose a shorter one", field="to")
+            now = self._clock.now()
+            wanted = [
+                EventDelivery(
+                    id=self._ids.delivery(),
+                    event=each.id,
+                    event_type=each.type,
+                    endpoint=endpoint,
+                    merchant=caller.merchant,
+                    state=DeliveryState.PENDING,
+                    attempts=0,
+                    created_at=now,
+                    next_at=now,
+                )
+                for each in events
+                if matches(target.events, each.type)
+            ]
+            if wanted:
+                await tx.deliveries.add(wanted)
+            return len(wanted)
+
+        return {"object": "replay", "livemode": caller.livemode, "endpoint": endpoint, "count": await self._store.run(work)}
+
+    async def _find(self, caller: Caller, endpoint: EndpointId) -> Endpoint:
+        async with self._store.read() as tx:
+            return await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
+
+    def _seal(self, endpoint: EndpointId, secret: str) -> bytes:
+        return self._vault.seal(PURPOSE, endpoint, secret.encode())
+
+    async def _check_url(self, scheme: str, url: str) -> None:
+        if len(url) > MAX_URL:
+            raise InvalidInput(f"has more than {MAX_URL} characters", field="url")
+        notifier = self._notifiers.get(scheme)
+        if notifier is None:
+            raise Unavailable(f"no running plugin delivers to {scheme} endpoints")
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await notifier.check(url)
+        except Refused as exc:
+            exc.field = exc.field or "url"
+            raise
+        except TimeoutError:
+            raise Unavailable("the URL could not be checked in time") from None
+        except Unavailable:
+            raise
+        except Exception as exc:
+            log.exception("the notifier for %s endpoints failed to check a URL", scheme)
+            raise Unavailable("the URL cannot be checked now") from exc
+
+
+def _new_secret() -> str:
+    """Return a signing secret as Standard Webhooks writes it."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+
+
+def _filters(events: Sequence[str]) -> tuple[str, ...]:
+    if not 1 <= len(events) <= MAX_FILTERS:
+        raise InvalidInput(f"must name between 1 and {MAX_FILTERS} event types", field="enabled_events")
+    for each in events:
+        if not is_filter(each):
+            raise InvalidInput(f"{each[:80]!r} is neither an event type, nor the beginning of one followed by `.*`, nor `*`", field="enabled_events")
+    return tuple(dict.fromkeys(events))
+
+
+def _check_description(description: str | None) -> None:
+    if description is not None and (len(description) > MAX_DESCRIPTION or "\0" in description):
+        raise InvalidInput(f"must be a text of at most {MAX_DESCRIPTION} characters", field="description")
+
+
+def _must_be_enabled(endpoint: Endpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise Conflict("the endpoint is disabled; enable it first")
