@@ -164,7 +164,7 @@ def test_hook_pepay_pages():
 
 def test_hook_pepay_commands(caplog):
     command = click.Command("play")
-    host = hosting(plugin("bad", pepay_commands=lambda: raising()), plugin("good", pepay_commands=lambda: [command]))
+    host = hosting(plugin("bad", pepay_commands=raising), plugin("good", pepay_commands=lambda: [command]))
 
     assert values(host.collect("pepay_commands", click.Command)) == [("good", command)]
     assert host.plugins == ("bad", "good")
