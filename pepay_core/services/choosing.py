@@ -1,0 +1,111 @@
+"""Choosing how to pay an invoice: a locked price, and an address that nobody was given before."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.contracts.chain import WalletMaterial
+from pepay_core.domain.assets import family_of
+from pepay_core.domain.chains import Reference
+from pepay_core.domain.coverage import IssuedDestination
+from pepay_core.domain.errors import AssetLocked, AssetNotAccepted, ChainUnavailable, InvoiceClosed, NoDestination, RatesUnavailable
+from pepay_core.domain.invoices import OPEN
+from pepay_core.services.quoting import make_quote
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.domain.assets import Token
+    from pepay_core.domain.invoices import Invoice
+    from pepay_core.domain.rates import AgreedRate
+    from pepay_core.plugins.catalogue import Catalogue
+    from pepay_core.services.heads import Heads
+    from pepay_core.services.minting import Ids
+    from pepay_core.services.ports import Transaction
+    from pepay_core.services.valuing import Valuation
+
+MONITORING: Final = timedelta(days=7)
+"""How long after its deadline an invoice's destinations are still watched."""
+
+_PRICING: Final = 8.0
+_ISSUING: Final = 5.0
+
+
+class Choosing:
+    """Quotes an asset for an invoice and issues its destination."""
+
+    def __init__(self, catalogue: Catalogue, heads: Heads, valuation: Valuation, ids: Ids, clock: Clock) -> None:
+        self._catalogue = catalogue
+        self._heads = heads
+        self._valuation = valuation
+        self._ids = ids
+        self._clock = clock
+
+    async def price(self, token: Token, currency: str) -> AgreedRate:
+        """Return what the asset costs now; raises ChainUnavailable or RatesUnavailable. To be called outside of a transaction."""
+        chain = self._catalogue.chain(token.chain)
+        if token.id in chain.refused:
+            raise AssetNotAccepted(f"{token.symbol} on {chain.name} is refused: {chain.refused[token.id]}", field="asset")
+        if not self._heads.usable(token.chain):
+            state = self._heads.get(token.chain)
+            raise ChainUnavailable(f"{chain.name} cannot be watched at the moment: {state.reason if state else 'not reached yet'}")
+        try:
+            async with asyncio.timeout(_PRICING):
+                return await self._valuation.price(token, currency)
+        except TimeoutError:
+            raise RatesUnavailable(f"no rate for {token.symbol} in time") from None
+
+    async def choose(self, tx: Transaction, invoice: Invoice, token: Token, rate: AgreedRate) -> Invoice:
+        """Add a quote and a destination to a locked invoice and return it; raises InvoiceClosed, AssetLocked or NoDestination."""
+        now = self._clock.now()
+        if invoice.assessment.status not in OPEN or invoice.closed_at is not None or now >= invoice.terms.expires_at:
+            raise InvoiceClosed(f"the invoice is {invoice.assessment.status} and cannot be paid in a new way")
+        quotes = {each.id: each for each in await tx.quotes.of([invoice.id])}
+        paid_in = {each.transfer.asset for each in await tx.payments.of([invoice.id]) if each.counts}
+        if paid_in and token.id not in paid_in:
+            raise AssetLocked("a part was paid already, so the rest is asked in the same asset", field="asset")
+        # What is left after a partial payment has its price already, for as long as that was promised.
+        if any(each.remainder and each.asset == token.id and now < each.valid_until for each in quotes.values()):
+            return invoice
+        await self._issue(tx, invoice, token, now)
+        await tx.quotes.add(make_quote(self._ids, invoice, token, invoice.assessment.amount_remaining, rate, now))
+        return replace(invoice, version=invoice.version + 1)
+
+    async def _issue(self, tx: Transaction, invoice: Invoice, token: Token, now: datetime) -> None:
+        family = family_of(token.chain)
+        if any(each.family == family for each in await tx.destinations.of([invoice.id])):
+            return
+        chain = self._catalogue.chain(token.chain)
+        wallets = [each for each in await tx.wallets.active(invoice.merchant, livemode=invoice.livemode) if each.family == family]
+        for wallet in sorted(wallets, key=lambda each: (each.created_at, each.id)):
+            index = await tx.wallets.next_index(wallet.id)
+            try:
+                async with asyncio.timeout(_ISSUING):
+                    destination = await chain.issue(WalletMaterial(wallet.kind, wallet.value), Reference(index, secrets.token_bytes(32)))
+            except NoDestination:
+                continue
+            await tx.destinations.add(
+                IssuedDestination(
+                    invoice=invoice.id,
+                    merchant=invoice.merchant,
+                    livemode=invoice.livemode,
+                    family=family,
+                    destination=destination,
+                    wallet=wallet.id,
+                    index=index,
+                    issued_at=now,
+                    watch_until=invoice.terms.expires_at + MONITORING,
+                )
+            )
+            return
+        raise NoDestination(
+            f"no wallet can issue an address on {chain.name}; add one with POST /api/v1/wallets"
+            if not wallets
+            else f"every address of the merchant's wallets for {chain.name} has been used; add another wallet",
+            field="asset",
+        )

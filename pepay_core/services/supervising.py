@@ -1,0 +1,191 @@
+"""Keeping the watchers going: opening drivers, pacing passes, backing off, and telling when a chain is not well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from pepay_core.domain import events
+from pepay_core.domain.coverage import ChainHealth, ChainState
+from pepay_core.domain.errors import Conflict, PePayError, Unavailable
+from pepay_core.services.presenting import seconds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.services.heads import Heads
+    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.publishing import Outbox
+    from pepay_core.services.watching import Look, Watcher
+
+log = logging.getLogger(__name__)
+
+_OPENING: Final = 20.0
+_FAILURES: Final = 3  # in a row, before a chain counts as degraded
+_LEASE: Final = timedelta(seconds=15)
+_LONGEST_WAIT: Final = 5.0
+_SAVED: Final = timedelta(seconds=10)  # how often the state of a chain that is well is written down
+_OLDEST_HEAD: Final = 60.0  # seconds; or ten blocks, whichever is more
+
+
+class Keeper:
+    """Keeps one chain watched for as long as :meth:`run` runs, in whichever process holds the chain's lease."""
+
+    def __init__(self, watcher: Watcher, store: Store, heads: Heads, outbox: Outbox, clock: Clock, *, holder: str) -> None:
+        self._watcher = watcher
+        self._chain = watcher.chain
+        self._store = store
+        self._heads = heads
+        self._outbox = outbox
+        self._clock = clock
+        self._holder = holder
+        self._lease_until: datetime | None = None
+        self._saved_at: datetime | None = None
+        self._failures = 0
+        self._opened = False
+        self._looking = asyncio.Lock()
+        self._hint = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with self._store.read() as tx:
+            known = await tx.chains.state(self._chain.id)
+        now = self._clock.now()
+        tip, tip_time = (known.tip, known.tip_time) if known else (None, None)
+        self._heads.put(ChainState(self._chain.id, ChainHealth.STARTING, "not reached yet", tip, tip_time, now))
+        try:
+            while True:
+                await self._wait(await self._step())
+        finally:
+            await self._close()
+
+    def wake(self) -> None:
+        """Look sooner: a hint, never data."""
+        self._hint.set()
+
+    async def look_now(self) -> None:
+        """Make a pass at once, and another for what it left; raises Unavailable when the chain cannot be looked at."""
+        async with self._looking:
+            if not self._opened:
+                raise Unavailable(f"{self._chain.name} has not been reached yet")
+            while (look := await self._watcher.look()).more:
+                pass
+            await self._well(look)
+
+    async def _step(self) -> float:
+        """Do what is due, and return how long to wait."""
+        try:
+            if not await self._leads():
+                return _LONGEST_WAIT
+            if not self._opened:
+                async with asyncio.timeout(_OPENING):
+                    await self._chain.open()
+                self._opened = True
+            async with self._looking:
+                look = await self._watcher.look()
+            await self._well(look)
+        except Conflict as exc:
+            log.info("%s: %s", self._chain.name, exc)
+            return self._interval
+        except (PePayError, TimeoutError) as exc:
+            return await self._failed(str(exc) or "no answer in time")
+        except Exception:
+            log.exception("%s: the watcher failed", self._chain.name)
+            return await self._failed("the driver raised an unexpected error, see the log")
+        return 0.0 if look.more else self._interval
+
+    async def _wait(self, delay: float) -> None:
+        self._hint.clear()
+        if delay == 0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._hint.wait()
+
+    @property
+    def _interval(self) -> float:
+        return 0.5 if self._chain.idle else min(max(self._chain.block_seconds / 2, 0.25), _LONGEST_WAIT)
+
+    async def _leads(self) -> bool:
+        now = self._clock.now()
+        if self._lease_until is not None and now < self._lease_until - _LEASE * 2 / 3:
+            return True
+        until = now + _LEASE
+        taken = await self._store.run(lambda tx: tx.leases.take(f"watch:{self._chain.id}", self._holder, now, until))
+        self._lease_until = until if taken else None
+        return taken
+
+    async def _close(self) -> None:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(3):
+                await self._store.run(lambda tx: tx.leases.drop(f"watch:{self._chain.id}", self._holder))
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(3):
+                await self._chain.close()
+
+    # --- health ---------------------------------------------------------------------------
+
+    async def _well(self, look: Look) -> None:
+        self._failures = 0
+        block, now = look.tip.block, self._clock.now()
+        age = (now - block.time).total_seconds()
+        stale = not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds)
+        await self._note(
+            ChainState(
+                self._chain.id,
+                ChainHealth.DEGRADED if stale else ChainHealth.HEALTHY,
+                f"the newest block is {int(age)} s old" if stale else None,
+                block.height,
+                block.time,
+                now,
+            )
+        )
+
+    async def _failed(self, reason: str) -> float:
+        self._failures += 1
+        log.log(logging.WARNING if self._failures == 1 else logging.DEBUG, "%s: %s", self._chain.name, reason)
+        if self._failures >= _FAILURES:
+            last = self._heads.get(self._chain.id)
+            tip, tip_time = (last.tip, last.tip_time) if last else (None, None)
+            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now())
+            with contextlib.suppress(PePayError):
+                await self._note(state)
+        return min(0.5 * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
+
+    async def _note(self, state: ChainState) -> None:
+        """Remember a state; write it down when it tells something new, with an event when the chain's health has changed."""
+        before = self._heads.get(self._chain.id)
+        self._heads.put(state)
+        turned = before is None or before.health is not state.health
+        if not turned and self._saved_at is not None and state.checked_at - self._saved_at < _SAVED:
+            return
+
+        async def work(tx: Transaction) -> None:
+            stored = await tx.chains.state(self._chain.id)
+            await tx.chains.save_state(state)
+            was_bad = stored is not None and stored.health is ChainHealth.DEGRADED
+            is_bad = state.health is ChainHealth.DEGRADED
+            if was_bad is not is_bad:
+                await self._announce(tx, state, events.CHAIN_DEGRADED if is_bad else events.CHAIN_RECOVERED)
+
+        await self._store.run(work)
+        self._saved_at = state.checked_at
+
+    async def _announce(self, tx: Transaction, state: ChainState, kind: str) -> None:
+        obj: dict[str, Any] = {
+            "object": "chain",
+            "id": self._chain.id,
+            "name": self._chain.name,
+            "livemode": not self._chain.testnet,
+            "state": str(state.health),
+            "reason": state.reason,
+            "tip": state.tip,
+            "tip_time": seconds(state.tip_time),
+        }
+        for merchant in await tx.merchants.all():
+            await self._outbox.publish(tx, kind, merchant=merchant.id, livemode=not self._chain.testnet, subject=self._chain.id, obj=obj)
