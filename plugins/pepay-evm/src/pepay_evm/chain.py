@@ -1,0 +1,189 @@
+"""The driver of one EVM network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pepay_core.api import (
+    Address,
+    AssetId,
+    Block,
+    Chain,
+    ChainUnavailable,
+    ConfigError,
+    Destination,
+    Feature,
+    InvalidAddress,
+    InvalidInput,
+    NoDestination,
+    NotReady,
+    Tip,
+    UnsignedTransaction,
+    WalletMaterial,
+)
+from pepay_evm import addresses, decoding, derivation, links
+from pepay_evm.contracts import read_decimals
+from pepay_evm.networks import contract_of
+from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
+from pepay_evm.scanning import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer
+    from pepay_evm.networks import Network
+    from pepay_evm.rpc import Endpoint
+
+_FIRST_SPAN = 16
+
+
+class EvmChain(Chain):
+    """Watches one EVM network through the JSON-RPC endpoints of its nodes.
+
+    ``refused`` says, once the chain is open, which tokens must not be used and why: their contracts are not what was configured.
+    """
+
+    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION
+    wallet_kinds = ("xpub", "addresses")
+
+    def __init__(self, network: Network, http: Http, clock: Clock) -> None:
+        self.id = network.id
+        self.name = network.name
+        self.native = network.native.id
+        self.testnet = network.testnet
+        self.idle = network.idle
+        self.block_seconds = network.block_seconds
+        self.finality = network.finality
+        self.refused: dict[AssetId, str] = {}
+        self._network = network
+        self._contracts = network.contracts
+        self._rpc = Rpc(network.rpc, http, clock, network.number)
+        self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
+        # How many blocks a look covers: no more than the endpoints have shown to bear.
+        self._span = min(_FIRST_SPAN, network.max_range)
+
+    def __repr__(self) -> str:
+        return f"<EvmChain {self.id} {self.name}>"
+
+    async def open(self) -> None:
+        """Check the chain id of every endpoint and the decimals of every token.
+
+        Raises ConfigError when all endpoints serve other chains, and NotReady when none of them answers.
+        """
+        reasons, wrong = [], 0
+        for endpoint in self._rpc.endpoints:
+            try:
+                await endpoint.ask(())
+            except WrongChain as exc:
+                wrong += 1
+                reasons.append(exc.message)
+            except ChainUnavailable as exc:
+                reasons.append(exc.message)
+        if wrong == len(self._rpc.endpoints):
+            raise ConfigError(
+                f"{self.name} is {self.id}, but {'; '.join(reasons)}", hint=f"correct rpc or chain in [plugin.evm.networks.{self._network.key}]"
+            )
+        if len(reasons) == len(self._rpc.endpoints):
+            raise NotReady(f"{self.name}: no endpoint answers: {'; '.join(reasons)}")
+        try:
+            self.refused = await self._rpc.step(self._check_tokens)
+        except ChainUnavailable as exc:
+            raise NotReady(f"{self.name}: {exc.message}") from exc
+
+    def parse_address(self, text: str) -> Address:
+        """Return the EIP-55 spelling; token contracts are refused, because what is sent to one is lost."""
+        address = addresses.parse(text)
+        token = self._contracts.get(address.lower())
+        if token is not None:
+            raise InvalidAddress(address, f"this is the contract of {token.symbol} itself: money that is sent there is lost")
+        return address
+
+    def parse_wallet(self, kind: str, value: str | Sequence[str]) -> WalletMaterial:
+        """Return an account-level xpub, or a list of addresses, each used for one invoice."""
+        if kind != "xpub":
+            return super().parse_wallet(kind, value)
+        if not isinstance(value, str):
+            raise InvalidInput("an xpub is one text", field="value")
+        return WalletMaterial(kind, derivation.check_xpub(value))
+
+    async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
+        """Return the address at ``0/index`` of the account, or the one at the index in the list."""
+        if wallet.kind == "xpub":
+            return Destination(derivation.deposit_address(wallet.value, ref.index))
+        if wallet.kind != "addresses":
+            raise NoDestination(f"{self.name} takes wallets of kind {', '.join(self.wallet_kinds)}")
+        listed = json.loads(wallet.value)
+        if not 0 <= ref.index < len(listed):
+            raise NoDestination(f"all {len(listed)} addresses of the wallet are used: add another list, or an xpub, which never ends")
+        return Destination(self.parse_address(listed[ref.index]))
+
+    async def tip(self) -> Tip:
+        """Return the newest block, and the finalized height where some amount's finality depends on it."""
+        return await self._rpc.step(self._tip)
+
+    async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
+        """Return what arrived above ``after``, as far as one batch bears; see ``Chain.scan``."""
+        span = self._span
+
+        async def look(endpoint: Endpoint) -> Scan:
+            nonlocal span
+            while True:
+                try:
+                    return await self._scanner.look(endpoint, watched, after, until, span)
+                except NodeError:
+                    # Nodes limit ranges, results and time in words of their own: any error may mean that the range is too large.
+                    if span == 1 or until.height - after.height <= 1:
+                        raise
+                    span = max(1, min(span, until.height - after.height) // 2)
+
+        try:
+            result = await self._rpc.step(look)
+        except ChainUnavailable:
+            self._span = max(1, span // 2)
+            raise
+        if result.cursor.height - after.height == span:
+            self._span = min(span * 2, self._network.max_range)
+        else:
+            self._span = max(span, 1)
+        return result
+
+    def payment_uri(self, request: PaymentRequest) -> str | None:
+        """Return an ERC-681 URI."""
+        return links.payment_uri(self._network, request)
+
+    async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
+        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best."""
+        payload = links.transaction(self._network, request)
+        return payload and UnsignedTransaction("eip155", {"from": payer, **payload})
+
+    def explorer_url(self, transfer: Transfer) -> str | None:
+        """Return the transaction's page in the network's explorer, where one is configured."""
+        if self._network.explorer is None or not transfer.tx.startswith("0x"):
+            return None
+        return f"{self._network.explorer}/tx/{transfer.tx}"
+
+    async def _tip(self, endpoint: Endpoint) -> Tip:
+        calls = [Call("eth_getBlockByNumber", ("latest", False))]
+        if self._network.wants_finalized:
+            calls.append(Call("eth_getBlockByNumber", ("finalized", False), lenient=True))
+        latest, *rest = await endpoint.ask(calls)
+        if latest is None:
+            raise ChainUnavailable(f"{endpoint.label} has no blocks")
+        newest = decoding.header(latest, full=False)
+        finalized = None
+        if rest and rest[0] is not None and not isinstance(rest[0], NodeError):
+            # The two may be answered a moment apart: what is final is never above what is there.
+            finalized = min(decoding.header(rest[0], full=False).height, newest.height)
+        return Tip(Block(newest.height, newest.hash, newest.time), finalized)
+
+    async def _check_tokens(self, endpoint: Endpoint) -> dict[AssetId, str]:
+        decimals = await read_decimals(endpoint, [contract_of(token.id) for token in self._network.tokens])
+        refused: dict[AssetId, str] = {}
+        for token in self._network.tokens:
+            answer = decimals[contract_of(token.id)]
+            if isinstance(answer, str):
+                refused[token.id] = answer
+            elif answer != token.decimals:
+                refused[token.id] = f"{token.symbol} is configured with {token.decimals} decimals, and its contract has {answer}"
+        return refused

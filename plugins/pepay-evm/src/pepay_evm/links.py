@@ -1,0 +1,36 @@
+"""What a buyer's wallet is given: a payment URI (ERC-681), or a transaction to sign (EIP-1193)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pepay_evm.addresses import checksummed
+from pepay_evm.contracts import transfer_call
+from pepay_evm.networks import contract_of
+
+if TYPE_CHECKING:
+    from pepay_core.api import PaymentRequest
+    from pepay_evm.networks import Network
+
+
+def payment_uri(network: Network, request: PaymentRequest) -> str | None:
+    """Return an ERC-681 URI with the amount in base units, or None for an asset of another network."""
+    to = request.destination.address
+    if request.asset == network.native.id:
+        return f"ethereum:{to}@{network.number}?value={request.units}"
+    contract = _contract(network, request)
+    return contract and f"ethereum:{checksummed(contract)}@{network.number}/transfer?address={to}&uint256={request.units}"
+
+
+def transaction(network: Network, request: PaymentRequest) -> dict[str, object] | None:
+    """Return the fields of a transaction that makes the payment, or None for an asset of another network."""
+    chain, to = hex(network.number), request.destination.address
+    if request.asset == network.native.id:
+        return {"to": to, "value": hex(request.units), "data": "0x", "chainId": chain}
+    contract = _contract(network, request)
+    return contract and {"to": checksummed(contract), "value": "0x0", "data": transfer_call(to, request.units), "chainId": chain}
+
+
+def _contract(network: Network, request: PaymentRequest) -> str | None:
+    known = any(token.id == request.asset for token in network.tokens)
+    return contract_of(request.asset) if known else None

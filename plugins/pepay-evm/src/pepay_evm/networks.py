@@ -1,0 +1,124 @@
+"""What a network is to the driver, and the networks that are known without configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.api import AssetId, ChainId, Finality, FinalityBand, Token
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+# SLIP-44 coin types; a coin that has none here is named like Ether, as wallets derive it.
+_COIN_TYPES: Final = {"ETH": 60, "BNB": 714, "AVAX": 9005}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover."""
+
+    key: str
+    name: str
+    id: ChainId
+    native: Token
+    finality: Finality
+    block_seconds: float
+    tokens: tuple[Token, ...] = ()
+    explorer: str | None = None
+    testnet: bool = False
+    idle: bool = False
+    rpc: tuple[SecretStr, ...] = ()
+    max_range: int = 64
+
+    @property
+    def number(self) -> int:
+        """The chain id as the network's own nodes write it."""
+        return int(self.id.partition(":")[2])
+
+    @property
+    def contracts(self) -> dict[str, Token]:
+        """The tokens by the lower-case address of their contract."""
+        return {contract_of(token.id): token for token in self.tokens}
+
+    @property
+    def wants_finalized(self) -> bool:
+        """Whether any amount is final only when the chain says so."""
+        return any(band.blocks is None for band in self.finality.bands)
+
+
+def coin(chain: str, symbol: str, rate_id: str, name: str = "", decimals: int = 18) -> Token:
+    """Return a network's native coin."""
+    return Token(AssetId(f"{chain}/slip44:{_COIN_TYPES.get(symbol, 60)}"), symbol, decimals, rate_id, name or symbol)
+
+
+def erc20(chain: str, symbol: str, address: str, decimals: int, rate_id: str, name: str = "") -> Token:
+    """Return an ERC-20 token; its id holds the address in lower case."""
+    return Token(AssetId(f"{chain}/erc20:{address.lower()}"), symbol, decimals, rate_id, name or symbol)
+
+
+def contract_of(asset: str) -> str:
+    """Return the lower-case address in a token's id, or the empty text for a native coin."""
+    return asset.partition("/erc20:")[2]
+
+
+def with_tokens(network: Network, added: tuple[Token, ...]) -> Network:
+    """Return the network with more tokens; one that is already known is replaced."""
+    return replace(network, tokens=tuple({token.id: token for token in (*network.tokens, *added)}.values()))
+
+
+def _bands(*limits: tuple[str | None, int | None]) -> Finality:
+    return Finality(tuple(FinalityBand(None if up_to is None else Decimal(up_to), blocks) for up_to, blocks in limits))
+
+
+def _mainnet(
+    key: str, name: str, number: int, symbol: str, rate_id: str, coin_name: str, tokens: list[tuple[str, str, int, str, str]], finality: Finality,
+    *, seconds: float, explorer: str,
+) -> Network:  # fmt: skip
+    chain = ChainId(f"eip155:{number}")
+    return Network(
+        key, name, chain, coin(chain, symbol, rate_id, coin_name), finality, seconds, tuple(erc20(chain, *token) for token in tokens), explorer
+    )
+
+
+# Decimals are the contracts' own, and read from the chain again when a network is opened: USDC and USDT have 18 on BNB Smart Chain.
+MAINNETS: Final = {
+    network.key: network
+    for network in (
+        _mainnet(
+            "ethereum", "Ethereum", 1, "ETH", "ethereum", "Ether",
+            [
+                ("USDC", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6, "usd-coin", "USD Coin"),
+                ("USDT", "0xdAC17F958D2ee523a2206206994597C13D831ec7", 6, "tether", "Tether USD"),
+            ],
+            _bands(("100", 3), ("10000", 12), (None, None)), seconds=12.0, explorer="https://etherscan.io",
+        ),
+        _mainnet(
+            "bsc", "BNB Smart Chain", 56, "BNB", "binancecoin", "BNB",
+            [
+                ("USDC", "0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d", 18, "usd-coin", "Binance-Peg USD Coin"),
+                ("USDT", "0x55d398326f99059fF775485246999027B3197955", 18, "tether", "Binance-Peg Tether USD"),
+            ],
+            Finality.finalized(), seconds=0.45, explorer="https://bscscan.com",
+        ),
+        _mainnet(
+            "avalanche", "Avalanche C-Chain", 43114, "AVAX", "avalanche-2", "Avalanche",
+            [
+                ("USDC", "0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E", 6, "usd-coin", "USD Coin"),
+                ("USDT", "0x9702230A8Ea53601f5cD2dc00fDBc13d4dF4A8c7", 6, "tether", "Tether USD"),
+            ],
+            # Nodes serve accepted blocks only, and an accepted block is final.
+            Finality.confirmations(1), seconds=1.7, explorer="https://snowtrace.io",
+        ),
+        _mainnet(
+            "arbitrum", "Arbitrum One", 42161, "ETH", "ethereum", "Ether",
+            [
+                ("USDC", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831", 6, "usd-coin", "USD Coin"),
+                ("USDT", "0xFd086bC7CD5C481DCC9C85ebE478A1C0b69FCbb9", 6, "tether", "Tether USD"),
+            ],
+            # A block is the sequencer's promise until its batch is final on Ethereum.
+            _bands(("1000", 12), (None, None)), seconds=0.25, explorer="https://arbiscan.io",
+        ),
+    )
+}  # fmt: skip
