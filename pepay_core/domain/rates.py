@@ -73,9 +73,9 @@ class NoRate:
     evidence: tuple[Evidence, ...]
 
 
-def plausible(value: Decimal) -> bool:
-    """Tell whether a number can be the price of anything."""
-    return value.is_finite() and MIN_RATE <= value <= MAX_RATE and len(value.as_tuple().digits) <= _MOST_DIGITS
+def plausible(value: object) -> bool:
+    """Tell whether something is a number, exact, and such as the price of something can be."""
+    return isinstance(value, Decimal) and value.is_finite() and MIN_RATE <= value <= MAX_RATE and len(value.as_tuple().digits) <= _MOST_DIGITS
 
 
 def read_price(value: object) -> Decimal | None:

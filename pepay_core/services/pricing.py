@@ -256,10 +256,7 @@ def _promise(pair: Pair) -> Pair | None:
 
 def _sound(rate: object) -> bool:
     """Tell whether a plugin's answer can be reckoned with at all; whether it is believed is decided later."""
-    if not isinstance(rate, Rate) or rate.at.utcoffset() is None:
-        return False
-    value: object = rate.value
-    return isinstance(value, Decimal) and plausible(value)
+    return isinstance(rate, Rate) and plausible(rate.value) and rate.at.utcoffset() is not None
 
 
 def _of_pair(evidence: Evidence, pair: Pair) -> Evidence:
