@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -38,16 +39,30 @@ def _web_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    for each in given:
+        try:
+            ip_network(each, strict=False)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
+    return given
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
 
 class ServerSettings(_Section):
-    """Where PePay listens, and by which URL others reach it."""
+    """Where PePay listens, and by which URL others reach it.
+
+    ``hosts`` are further names that requests may be for; ``trusted_proxies`` are the only peers whose ``X-Forwarded-For`` is believed.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     base_url: Annotated[str, AfterValidator(_web_url)] = "http://localhost:8000"
+    hosts: tuple[str, ...] = ()
+    trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
 
 
 class DatabaseSettings(_Section):
