@@ -87,12 +87,16 @@ class PluginsSettings(_Section):
 
 
 class RatesSettings(_Section):
-    """How many sources must agree on a price, how closely (a share of the median), and how old one may be (seconds)."""
+    """How many sources must agree on a price, how closely (a share of the median), and how old one may be (seconds).
+
+    A stablecoin further than ``max_depeg`` from the currency that it promises is refused.
+    """
 
     providers: tuple[str, ...] | None = None
     quorum: Annotated[int, Field(ge=1)] = 2
     max_age: Annotated[int, Field(ge=1)] = 120
     max_deviation: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.02")
+    max_depeg: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.03")
 
 
 class WebhooksSettings(_Section):

@@ -244,6 +244,13 @@ class Leases(Protocol):
     async def drop(self, name: str, holder: str) -> None: ...
 
 
+class Facts(Protocol):
+    """What an installation knows of itself, by name."""
+
+    async def get(self, name: str) -> str | None: ...
+    async def put(self, name: str, value: str) -> None: ...
+
+
 class Transaction(Protocol):
     """One unit of work: everything in it commits, or nothing does."""
 
@@ -262,6 +269,7 @@ class Transaction(Protocol):
     rates: Rates
     idempotency: Idempotency
     leases: Leases
+    facts: Facts
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

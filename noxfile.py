@@ -1,0 +1,73 @@
+"""What can be run: ``nox -l`` lists it. Every session uses the versions in ``uv.lock``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["tests", "lint", "types"]
+
+SOURCES = ("pepay_core", "plugins", "tests", "docs", "noxfile.py")
+
+
+def sync(session: nox.Session, *groups: str) -> None:
+    """Install the workspace and some dependency groups, as locked, into the session's environment."""
+    chosen = [part for group in ("stock", *groups) for part in ("--group", group)]
+    session.run_install(
+        "uv",
+        "sync",
+        "--locked",
+        "--quiet",
+        "--no-default-groups",
+        *chosen,
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "VIRTUAL_ENV": session.virtualenv.location},
+    )
+
+
+def node() -> tuple[str, ...]:
+    """Return the group that brings npm, through which the tests get anvil, where the machine has neither."""
+    return () if shutil.which("npm") or shutil.which("anvil") else ("node",)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test but the long ones, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every supported Python that is installed; none is downloaded."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    sync(session, "lint")
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: strictly where plugins and money are concerned."""
+    sync(session, "types", "test")
+    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.bin) / "python"))
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every distribution, install the bundle from the files alone, and start it."""
+    dist = Path(session.create_tmp()) / "dist"
+    session.run_install("uv", "build", "--all-packages", "--wheel", "--out-dir", str(dist), "--quiet")
+    session.install("--find-links", str(dist), "pepay==0.1.0")
+    session.run("pepay", "--help")
+    session.run("pepay", "plugin", "list")
+    session.run("pepay", "demo", "--pay")

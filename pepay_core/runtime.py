@@ -1,0 +1,281 @@
+"""Everything put together and running: the composition root that the web application and the command line share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from pepay_core.clock import SystemClock
+from pepay_core.domain.errors import ConfigError, Unavailable
+from pepay_core.domain.rates import Pair
+from pepay_core.http import AiohttpClient
+from pepay_core.plugins.lifecycle import assemble
+from pepay_core.plugins.running import running
+from pepay_core.secrets import open_vault
+from pepay_core.services.accounting import Bookkeeper
+from pepay_core.services.assembling import Assembler
+from pepay_core.services.authenticating import Authenticating
+from pepay_core.services.choosing import Choosing
+from pepay_core.services.closing import Closing
+from pepay_core.services.endpoints import Endpoints
+from pepay_core.services.feeding import Feed
+from pepay_core.services.heads import Heads
+from pepay_core.services.invoicing import Invoicing
+from pepay_core.services.keeping_keys import KeepingKeys
+from pepay_core.services.minting import Ids
+from pepay_core.services.notifying import Dispatcher
+from pepay_core.services.offering import Offering
+from pepay_core.services.preferring import Preferring
+from pepay_core.services.presenting import Presenter
+from pepay_core.services.pricing import RateDesk, RateRules
+from pepay_core.services.publishing import Outbox
+from pepay_core.services.receiving import Receiving
+from pepay_core.services.relaying import Relay
+from pepay_core.services.settling import Settling
+from pepay_core.services.supervising import Keeper
+from pepay_core.services.valuing import Valuation
+from pepay_core.services.watching import Watcher
+from pepay_core.storage.opening import open_store
+from pepay_core.tokens import ClientTokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.domain.assets import ChainId
+    from pepay_core.domain.events import Event
+    from pepay_core.domain.invoices import InvoiceDraft
+    from pepay_core.domain.rates import AgreedRate, NoRate
+    from pepay_core.plugins.catalogue import Catalogue
+    from pepay_core.plugins.lifecycle import Assembly
+    from pepay_core.secrets import Vault
+    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_KEY_CHECK: Final = "key_check"
+_WARMING: Final = 20.0  # seconds between looks at prices, shorter than they are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A running PePay: what web and command line need of it."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    vault: Vault
+    tokens: ClientTokens
+    assembly: Assembly
+    catalogue: Catalogue
+    heads: Heads
+    desk: RateDesk
+    authenticating: Authenticating
+    keys: KeepingKeys
+    receiving: Receiving
+    preferring: Preferring
+    offering: Offering
+    invoicing: Invoicing
+    endpoints: Endpoints
+    feed: Feed
+    dispatcher: Dispatcher
+    closing: Closing
+    keepers: Mapping[ChainId, Keeper]
+    relay: Relay
+    ids: Ids
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, settings: Settings, *, workers: bool = True, safe: bool = False, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Runtime]:
+        """Open the database, load the plugins, and run watchers and dispatcher until the block is left, where ``workers`` says so.
+
+        Raises ConfigError when the operator must change something first.
+        """
+        environ = os.environ if environ is None else environ
+        clock = clock or SystemClock()
+        vault = open_vault(settings, environ)
+        async with contextlib.AsyncExitStack() as stack:
+            http = await stack.enter_async_context(AiohttpClient(allow_private=settings.webhooks.allow_private))
+            assembly = assemble(settings, clock=clock, http=http, safe=safe)
+            store = await stack.enter_async_context(open_store(settings.database_url, clock))
+            await _check_key(store, vault)
+            runtime = _compose(settings, clock, vault, assembly, store)
+            if workers:
+                await stack.enter_async_context(running(assembly, clock))
+                await stack.enter_async_context(_working(runtime))
+            yield runtime
+
+    async def look(self, chain: ChainId) -> None:
+        """Look at a chain now; raises Unavailable where this process does not watch it."""
+        keeper = self.keepers.get(chain)
+        if keeper is None:
+            raise Unavailable(f"no running plugin watches {chain}")
+        await keeper.look_now()
+
+
+class _History:
+    """Keeps the desk's decisions in the database."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def record(self, pair: Pair, decision: AgreedRate | NoRate) -> None:
+        await self._store.run(lambda tx: tx.rates.record(pair, decision, self._clock.now()))
+
+
+def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly, store: Store) -> Runtime:
+    """Make the services and join them; nothing runs yet."""
+    catalogue = assembly.catalogue
+    ids = Ids(clock)
+    heads = Heads()
+    tokens = ClientTokens(vault)
+    rules = RateRules(
+        settings.rates.providers,
+        settings.rates.quorum,
+        timedelta(seconds=settings.rates.max_age),
+        settings.rates.max_deviation,
+        settings.rates.max_depeg,
+    )
+    desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rules, history=_History(store, clock))
+    valuation = Valuation(desk, catalogue, clock)
+    offering = Offering(store, catalogue, heads, valuation)
+    presenter = Presenter(catalogue, heads, tokens, settings.server.base_url)
+    assembler = Assembler(offering)
+
+    async def tell(event: Event) -> None:
+        await assembly.host.notify("pepay_event", event=event)
+
+    async def review(draft: InvoiceDraft) -> InvoiceDraft:
+        return await assembly.host.chain("pepay_review_invoice", "draft", draft, fixed=("merchant", "livemode", "currency", "decimals"))
+
+    relay = Relay(tell)
+
+    def published(event: Event) -> None:
+        dispatcher.wake()
+        relay.put(event)
+
+    outbox = Outbox(clock, ids, published)
+    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
+    settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
+    keepers: dict[ChainId, Keeper] = {}
+
+    async def look(chain: ChainId) -> None:
+        if chain not in keepers:
+            raise Unavailable(f"no running plugin watches {chain}")
+        await keepers[chain].look_now()
+
+    holder = _holder(settings)
+    for chain in catalogue.chains.values():
+        watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
+        keepers[chain.id] = Keeper(watcher, store, heads, outbox, clock, holder=holder)
+    invoicing = Invoicing(
+        store=store,
+        offering=offering,
+        valuation=valuation,
+        choosing=Choosing(catalogue, heads, valuation, ids, clock),
+        settling=settling,
+        assembler=assembler,
+        presenter=presenter,
+        outbox=outbox,
+        review=review,
+        look=look,
+        ids=ids,
+        clock=clock,
+    )
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        store=store,
+        vault=vault,
+        tokens=tokens,
+        assembly=assembly,
+        catalogue=catalogue,
+        heads=heads,
+        desk=desk,
+        authenticating=Authenticating(store, clock, vault),
+        keys=KeepingKeys(store, clock, ids, vault),
+        receiving=Receiving(store, clock, ids, catalogue),
+        preferring=Preferring(store, catalogue),
+        offering=offering,
+        invoicing=invoicing,
+        endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
+        feed=Feed(store),
+        dispatcher=dispatcher,
+        closing=Closing(store, settling, valuation, catalogue, clock),
+        keepers=keepers,
+        relay=relay,
+        ids=ids,
+    )
+
+
+def _holder(settings: Settings) -> str:
+    """Return by which name this process holds leases. On SQLite there is one process, which may take up its own lease after a crash."""
+    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}"
+
+
+@contextlib.asynccontextmanager
+async def _working(runtime: Runtime) -> AsyncIterator[None]:
+    """Run the watchers, the closing of invoices, the dispatcher and the relay."""
+    jobs = {
+        "dispatcher": runtime.dispatcher.run(),
+        "closing": runtime.closing.run(),
+        "relay": runtime.relay.run(),
+        "rates": _warm(runtime),
+        **{f"watch {chain}": keeper.run() for chain, keeper in runtime.keepers.items()},
+    }
+    tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _forever(name: str, job: Any) -> None:
+    try:
+        await job
+    except Exception:
+        log.critical("%s has stopped and will not come back before a restart", name, exc_info=True)
+
+
+async def _warm(runtime: Runtime) -> None:
+    """Keep prices at hand, so that creating an invoice waits for nobody."""
+    while True:
+        try:
+            async with runtime.store.read() as tx:
+                currencies = {merchant.currency for merchant in await tx.merchants.all()}
+            coins = {token.rate_id for token in runtime.catalogue.tokens.values()}
+            await runtime.desk.rates([Pair(coin, currency) for coin in sorted(coins) for currency in sorted(currencies)])
+        except Exception:
+            log.exception("asking for prices failed")
+        await runtime.clock.sleep(_WARMING)
+
+
+async def _check_key(store: Store, vault: Vault) -> None:
+    """Refuse to run with a master key other than the one that sealed what is stored; remember the first."""
+    check = vault.key_check()
+    known = await store.run(lambda tx: _remembered(tx, check))
+    if known != check:
+        raise ConfigError(
+            "the master key is not the one that this database was made with",
+            hint="bring back the key file or PEPAY_MASTER_KEY that belongs to this database; without it, stored secrets cannot be read",
+        )
+
+
+async def _remembered(tx: Transaction, check: str) -> str:
+    known = await tx.facts.get(_KEY_CHECK)
+    if known is None:
+        await tx.facts.put(_KEY_CHECK, check)
+        return check
+    return known
