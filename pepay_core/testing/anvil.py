@@ -57,6 +57,7 @@ class Anvil:
         mining = ["--block-time", f"{block_time:g}"] if block_time else [] if automine else ["--no-mining"]
         self._options = ["--host", "127.0.0.1", "--chain-id", str(chain_id), "--order", "fifo", *mining, *options]
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -106,7 +107,8 @@ class Anvil:
             self.stop()
             raise AnvilError(f"anvil did not start: {' '.join(''.join(said[-3:]).split())}")
         # Its further words are read and dropped, or it would block on a full pipe.
-        threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=_drain, args=(process.stdout,), daemon=True)
+        self._reader.start()
         self.accounts = tuple(self.rpc("eth_accounts"))
 
     def stop(self) -> None:
@@ -120,6 +122,10 @@ class Anvil:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join()
+        assert process.stdout is not None
+        process.stdout.close()
 
     # --- JSON-RPC ----------------------------------------------------------------
 

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from pepay_core.testing.anvil import anvil
+
+__all__ = ["anvil"]

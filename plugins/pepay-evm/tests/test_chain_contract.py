@@ -1,0 +1,124 @@
+"""The driver keeps the contract on a real node, for the native coin and for a token."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from pepay_core.api import AssetId, Finality
+from pepay_core.clock import SystemClock
+from pepay_core.http import AiohttpClient
+from pepay_core.testing import ChainSuite, erc20
+from pepay_core.testing.chain import Net
+from pepay_evm.chain import EvmChain
+from pepay_evm.networks import Network, coin
+from pepay_evm.networks import erc20 as token_of
+
+ACCOUNT = "xpub"
+MAX = 2**256 - 1
+
+
+class AnvilNet(Net):
+    def __init__(self, anvil):
+        self.anvil = anvil
+        self.payer, self.owner, self.stranger = anvil.accounts[1], anvil.accounts[2], anvil.accounts[9]
+        self.contract = anvil.deploy(erc20.coin("USDC", 18, MAX), sender=self.owner)
+        self.look_alike = anvil.deploy(erc20.coin("USDC", 18, MAX), sender=self.stranger)
+        self.disperse = anvil.deploy(erc20.DISPERSE, sender=self.stranger)
+        self.token = AssetId(f"eip155:{anvil.chain_id}/erc20:{self.contract}")
+        self.raw = {}
+
+    async def pay(self, to, units, asset):
+        if asset == self.token:
+            return self.anvil.send(self.contract, data=erc20.transfer(to.address, units), sender=self.owner, gas=200_000)
+        self.anvil.set_balance(self.payer, units + 10**20)
+        return self.anvil.send(to.address, units, sender=self.payer)
+
+    async def mine(self, blocks=1):
+        self.anvil.mine(blocks)
+
+    async def cut(self):
+        self.anvil.stop()
+
+    async def pay_together(self, payments, asset):
+        if asset != self.token:
+            pytest.skip("a transaction has one native value; what contracts pay on is found by other means")
+        total = sum(units for _, units in payments)
+        self.anvil.send(self.contract, data=erc20.transfer(self.disperse, total), sender=self.owner, gas=200_000)
+        data = erc20.disperse_tokens(self.contract, [(to.address, units) for to, units in payments])
+        return self.anvil.send(self.disperse, data=data, sender=self.stranger, gas=1_000_000)
+
+    async def pay_in_vain(self, to, units, asset):
+        if asset == self.token:
+            return self.anvil.send(self.contract, data=erc20.transfer(to.address, units), sender=self.stranger, gas=200_000)
+        # An account with code that refuses exactly this value: callvalue == units ? revert(0, 0) : stop()
+        code = f"0x3460{units:02x}14600857005b600080fd"
+        self.anvil.rpc("anvil_setCode", to.address, code)
+        return self.anvil.send(to.address, units, sender=self.stranger, gas=200_000)
+
+    async def pay_look_alike(self, to, units):
+        return self.anvil.send(self.look_alike, data=erc20.transfer(to.address, units), sender=self.stranger, gas=200_000)
+
+    async def reorg(self, depth):
+        newest = self.anvil.height
+        for height in range(newest - depth + 1, newest + 1):
+            for sent in self.anvil.rpc("eth_getBlockByNumber", hex(height), False)["transactions"]:
+                self.raw[sent] = self.anvil.rpc("eth_getRawTransactionByHash", sent)
+        self.anvil.reorg(depth)
+
+    async def mine_again(self, transaction):
+        await self.pay_look_alike_to_nobody()
+        self.anvil.rpc("eth_sendRawTransaction", self.raw[transaction])
+        self.anvil.mine()
+
+    async def pay_look_alike_to_nobody(self):
+        data = erc20.transfer("0x" + "99" * 20, 1)
+        self.anvil.send(self.look_alike, data=data, sender=self.stranger, gas=200_000)
+
+
+class TestEvmChain(ChainSuite):
+    bad_addresses = (
+        "",
+        "not an address",
+        "0x" + "0" * 40,
+        "f39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0xf39fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb9226",
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb922660",
+        "0xg39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+    )
+    spellings = tuple(
+        (text, "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
+        for text in (
+            "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+            "0xF39FD6E51AAD88F6F4CE6AB8827279CFFFB92266",
+            " 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n",
+        )
+    )
+
+    @pytest.fixture
+    def net(self, anvil):
+        return AnvilNet(anvil)
+
+    @pytest.fixture
+    async def chain(self, anvil, net):
+        name = f"eip155:{anvil.chain_id}"
+        network = Network(
+            key="dev",
+            name="Dev",
+            id=name,
+            native=coin(name, "ETH", "ethereum"),
+            finality=Finality.finalized(),
+            block_seconds=1.0,
+            tokens=(token_of(name, "USDC", net.contract, 18, "usd-coin"),),
+            rpc=(SecretStr(anvil.url),),
+        )
+        async with AiohttpClient() as http:
+            chain = EvmChain(network, http, SystemClock())
+            await chain.open()
+            assert chain.refused == {}
+            yield chain
+
+    @pytest.fixture
+    def wallet(self, chain):
+        return chain.parse_wallet("addresses", [f"0x{1000 + index:040x}" for index in range(10)])
