@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain.endpoints import DeliveryState, Endpoint, EventDelivery
 from pepay_core.domain.errors import Conflict, InvalidInput, Refused, Unavailable
 from pepay_core.domain.events import TEST_PING, is_filter, matches
+from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
 from pepay_core.services.paging import Page, Slice
-from pepay_core.services.presenting import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,56 +46,13 @@ MAX_OVERLAP: Final = timedelta(days=7)
 MAX_REPLAY: Final = 10_000
 
 DISABLED_BY_MERCHANT: Final = "merchant"
-DISABLED_AS_GONE: Final = "gone"
-DISABLED_AS_FAILING: Final = "failing"
 
 _CHECK_SECONDS: Final = 10
 _SECRET_BYTES: Final = 32
 
 
-def endpoint_object(endpoint: Endpoint) -> dict[str, Any]:
-    """Return an endpoint as the API and events show it: without its secrets."""
-    return {
-        "object": "webhook_endpoint",
-        "id": endpoint.id,
-        "livemode": endpoint.livemode,
-        "url": endpoint.url,
-        "enabled_events": list(endpoint.events),
-        "description": endpoint.description,
-        "disabled": endpoint.disabled_at is not None,
-        "disabled_at": seconds(endpoint.disabled_at),
-        "disabled_reason": endpoint.disabled_reason,
-        "failing_since": seconds(endpoint.failing_since),
-        "previous_until": seconds(endpoint.previous_until),
-        "created_at": seconds(endpoint.created_at),
-    }
-
-
-def delivery_object(delivery: EventDelivery, attempts: Sequence[Attempt], *, livemode: bool) -> dict[str, Any]:
-    """Return a delivery with everything that was tried."""
-    return {
-        "object": "delivery",
-        "id": delivery.id,
-        "livemode": livemode,
-        "event": delivery.event,
-        "event_type": delivery.event_type,
-        "endpoint": delivery.endpoint,
-        "state": str(delivery.state),
-        "attempt_count": delivery.attempts,
-        "next_attempt_at": seconds(delivery.next_at) if delivery.state is DeliveryState.PENDING else None,
-        "delivered_at": seconds(delivery.delivered_at),
-        "last_status": delivery.last_status,
-        "last_error": delivery.last_error,
-        "created_at": seconds(delivery.created_at),
-        "attempts": [
-            {"at": seconds(each.at), "status": each.status, "error": each.error, "excerpt": each.excerpt, "duration_ms": each.duration_ms}
-            for each in sorted(attempts, key=lambda each: each.number)
-        ],
-    }
-
-
 class Endpoints:
-    """What a merchant does with the endpoints of one environment. Scopes are the caller's caller's to check.
+    """What a merchant does with the endpoints of one environment. Scopes are checked before, by the web layer.
 
     Everything raises NotFound for an endpoint or a delivery that is not there, and Conflict where a disabled endpoint would have
     to be delivered to.
@@ -163,7 +120,7 @@ class Endpoints:
         changes: dict[str, Any] = {}
         if events is not None:
             changes["events"] = _filters(events)
-        if not isinstance(description, type(...)):
+        if description is not ...:
             _check_description(description)
             changes["description"] = description
         if url is not None:
