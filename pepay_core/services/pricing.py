@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pepay_core.domain import money
 from pepay_core.domain.assets import STABLECOINS
-from pepay_core.domain.errors import RatesUnavailable, Unavailable
-from pepay_core.domain.rates import AgreedRate, Evidence, NoRate, Pair, Rate, agree, plausible, round_rate
+from pepay_core.domain.errors import RatesUnavailable
+from pepay_core.domain.rates import AgreedRate, Evidence, NoRate, Pair, agree, round_rate
+from pepay_core.services.asking import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.rates import RateProvider
+    from pepay_core.domain.rates import Rate
 
 DEPEGGED: Final = "depegged"
 """The reason why a coin that is no longer worth what it promises has no rate."""
@@ -82,9 +84,9 @@ class RateDesk:
         deadline: float = 4,
     ) -> None:
         chosen = providers if settings.providers is None else settings.providers
-        self._providers = {name: providers[name] for name in chosen if name in providers}
-        # Configured rates are nobody's opinion: where there is nothing else, one source of them is all there can be.
-        self._quorum = 1 if all(each.fixed for each in self._providers.values()) else settings.quorum
+        self._panel = Panel({name: providers[name] for name in chosen if name in providers}, deadline=deadline)
+        # Where all rates are configured, one source of them is all there can be.
+        self._quorum = 1 if self._panel.fixed else settings.quorum
         self._rules = settings
         self._clock = clock
         self._history = history
@@ -95,12 +97,11 @@ class RateDesk:
         self._recorded: dict[Pair, float] = {}
         self._wanted: set[Pair] = set()
         self._turn = asyncio.Lock()
-        self._failing: dict[str, str] = {}
 
     @property
     def failing(self) -> Mapping[str, str]:
         """The providers that gave no usable answer when they were last asked, and why."""
-        return dict(self._failing)
+        return dict(self._panel.failing)
 
     def cached(self, pair: Pair) -> AgreedRate | None:
         """Return the rate if it is known and recent; asks nobody."""
@@ -138,19 +139,18 @@ class RateDesk:
     async def _decide(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate | NoRate]:
         needed = {*pairs, *(_promise(pair) or pair for pair in pairs)}
         missing = {pair for pair in needed if self._fresh(pair) is None}
+        made: dict[Pair, AgreedRate | NoRate] = {}
         if missing:
             self._wanted |= missing
-            made: dict[Pair, AgreedRate | NoRate] = {}
             async with self._turn:
                 # Whoever has the turn asks for everybody who waits; whoever comes next finds the answers.
                 due = {pair for pair in self._wanted | needed if self._fresh(pair) is None}
                 self._wanted.clear()
                 if due:
                     made = await self._fetch(due)
-            decisions = {pair: self._known[pair].decision for pair in pairs}
-            await self._record(made)
-            return decisions
-        return {pair: self._known[pair].decision for pair in pairs}
+        decisions = {pair: self._known[pair].decision for pair in pairs}
+        await self._record(made)
+        return decisions
 
     def _fresh(self, pair: Pair) -> AgreedRate | NoRate | None:
         known = self._known.get(pair)
@@ -163,9 +163,7 @@ class RateDesk:
         return None if too_old or elapsed >= self._refresh else known.decision
 
     async def _fetch(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate | NoRate]:
-        async with asyncio.TaskGroup() as group:
-            asked = {name: group.create_task(self._ask(name, provider, pairs)) for name, provider in self._providers.items()}
-        answers = {name: task.result() for name, task in asked.items()}
+        answers = await self._panel.ask(pairs)
         made = self._clock.monotonic()
         self._known = {pair: each for pair, each in self._known.items() if made - each.made < self._refresh * _FORGET_AFTER}
         decisions: dict[Pair, AgreedRate | NoRate] = {}
@@ -178,7 +176,7 @@ class RateDesk:
         return decisions
 
     def _agree(self, answers: Mapping[str, Rate]) -> AgreedRate | NoRate:
-        if not self._providers:
+        if not self._panel.providers:
             return NoRate("no rate provider is running", ())
         return agree(
             answers,
@@ -201,36 +199,6 @@ class RateDesk:
             return decision
         return NoRate(DEPEGGED if kept.reason == DEPEGGED else f"nobody says whether it is worth one {promise.quote}", decision.evidence)
 
-    async def _ask(self, name: str, provider: RateProvider, pairs: Collection[Pair]) -> dict[Pair, Rate]:
-        """Return a provider's sound answers; whatever goes wrong with it costs its own answers only."""
-        problem, cause = "", None
-        answers: dict[Pair, Rate] = {}
-        try:
-            async with asyncio.timeout(self._deadline):
-                given = await provider.rates(tuple(pairs))
-            answers = {pair: given[pair] for pair in pairs if pair in given and _sound(given[pair])}
-            if len(answers) < sum(pair in given for pair in pairs):
-                problem = "some of its answers are not rates"
-        except TimeoutError:
-            problem = f"no answer within {self._deadline:g} s"
-        except Unavailable as exc:
-            problem = exc.message
-        except Exception as exc:  # noqa: BLE001 (a plugin may raise anything)
-            problem, cause = f"it failed with {type(exc).__name__}", exc
-        self._note(name, problem, cause)
-        return answers
-
-    def _note(self, name: str, problem: str, cause: Exception | None) -> None:
-        """Log what became of a provider when that changes, and not at every refresh."""
-        before = name in self._failing
-        if problem:
-            self._failing[name] = problem
-            if not before:
-                log.warning("rates of %s cannot be used: %s", name, problem, exc_info=cause)
-        elif before:
-            del self._failing[name]
-            log.info("rates of %s can be used again", name)
-
     async def _record(self, decisions: Mapping[Pair, AgreedRate | NoRate]) -> None:
         if self._history is None:
             return
@@ -252,11 +220,6 @@ def _promise(pair: Pair) -> Pair | None:
     """Return the pair in which a stablecoin should be worth one."""
     currency = STABLECOINS.get(pair.base)
     return Pair(pair.base, currency) if currency else None
-
-
-def _sound(rate: object) -> bool:
-    """Tell whether a plugin's answer can be reckoned with at all; whether it is believed is decided later."""
-    return isinstance(rate, Rate) and plausible(rate.value) and rate.at.utcoffset() is not None
 
 
 def _of_pair(evidence: Evidence, pair: Pair) -> Evidence:
