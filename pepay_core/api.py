@@ -7,6 +7,7 @@ from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Con
 from pepay_core.contracts.notifier import Delivery, Notifier, Receipt
 from pepay_core.contracts.pages import Page
 from pepay_core.contracts.rates import RateProvider
+from pepay_core.contracts.secrets import SecretsDriver
 from pepay_core.domain.assets import Address, AssetId, ChainId, Token, asset_id, canonical_asset, chain_id, chain_of, family_of
 from pepay_core.domain.chains import (
     Block,
@@ -93,6 +94,7 @@ __all__ = [
     "Reference",
     "Refused",
     "Scan",
+    "SecretsDriver",
     "Tip",
     "Token",
     "Transfer",
