@@ -107,14 +107,14 @@ class AiohttpClient:
                     tries -= 1
                     try:
                         return await _exchange(session, request)
-                    except aiohttp.ClientConnectionError:
+                    except aiohttp.ClientConnectorError:  # aiohttp itself repeats a GET whose connection breaks later
                         if not tries:
                             raise
         except TimeoutError:
             raise Unavailable(f"{where} did not answer within {request.timeout:g} s") from None
         except _TooLarge:
             raise Unavailable(f"{where} answered with more than {request.limit} bytes") from None
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidInput("not an HTTP URL", field="url") from None
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(f"{where}: {_reason(exc)}") from None
