@@ -1,0 +1,82 @@
+"""anvil as a child process: the local chain of choice where its binary is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.api import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_START_SECONDS: Final = 15
+_STOP_SECONDS: Final = 5
+_LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
+
+
+def find_anvil() -> Path | None:
+    """Return an anvil binary that is on this machine already: named in PEPAY_ANVIL, or in PATH. Nothing is downloaded."""
+    named = os.environ.get("PEPAY_ANVIL")
+    found = named if named and Path(named).is_file() else shutil.which("anvil")
+    return Path(found) if found else None
+
+
+@asynccontextmanager
+async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, port: int = 0) -> AsyncIterator[str]:
+    """Run anvil on loopback, without any funded account, and yield its URL; raises NotReady when it does not start."""
+    command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id), "--accounts", "0"]
+    if block_seconds:
+        command += ["--block-time", f"{block_seconds:g}"]
+    # Its own session: Ctrl-C in the terminal is for us, and we stop it in order.
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        address = await _listening(process.stdout, binary)
+        draining = asyncio.create_task(_drain(process.stdout), name="anvil output")
+        try:
+            yield f"http://{address}"
+        finally:
+            draining.cancel()
+            with suppress(asyncio.CancelledError):
+                await draining
+    finally:
+        await _stop(process)
+
+
+async def _listening(output: asyncio.StreamReader, binary: Path) -> str:
+    last = b""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            async for line in output:
+                if match := _LISTENING.search(line):
+                    return match.group(1).decode()
+                last = line.strip() or last
+    except TimeoutError as exc:
+        raise NotReady(f"{binary} did not start within {_START_SECONDS} s") from exc
+    raise NotReady(f"{binary} stopped: {last.decode(errors='replace')[:200]}")
+
+
+async def _drain(output: asyncio.StreamReader) -> None:
+    """Read what it prints to nowhere, or the full pipe would stop it."""
+    while await output.read(65536):
+        pass
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,60 @@
+"""The commands of the sandbox. What is heavy is imported inside them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from typing import Any
+
+import click
+
+from pepay_sandbox.stopping import run_until_stopped
+
+
+@click.command("evm")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Where JSON-RPC listens; 0 lets the system choose.")
+@click.option("--node", type=click.Choice(["auto", "anvil", "py-evm"]), default="auto", show_default=True, help="What runs the chain.")
+@click.option("--chain-id", type=click.IntRange(1, 2**31), default=31337, show_default=True)
+@click.option(
+    "--block-seconds", type=click.IntRange(0, 600), default=1, show_default=True, help="Seconds between blocks; 0 mines each transaction at once."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
+def evm(**options: Any) -> None:
+    """Run a local EVM chain with a test USDC and a faucet until stopped."""
+    try:
+        run_until_stopped(_evm(**options))
+    except OSError as exc:
+        raise click.ClickException(exc.strerror or str(exc)) from exc
+
+
+async def _evm(*, port: int, node: Any, chain_id: int, block_seconds: int, as_json: bool) -> None:
+    import asyncio
+
+    import aiohttp
+
+    from pepay_sandbox.faucet import faucet
+    from pepay_sandbox.local_chain import local_chain
+    from pepay_sandbox.loopback import serve
+    from pepay_sandbox.wallet import TestWallet
+
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        chain = await stack.enter_async_context(local_chain(session, node=node, chain_id=chain_id, block_seconds=block_seconds, port=port))
+        wallet = await TestWallet.open(chain)
+        usdc = await wallet.deploy_token()
+        tap = await stack.enter_async_context(serve(faucet(chain, wallet, usdc)))
+        ready = {"rpc": chain.rpc, "ws": None, "chain_id": chain.chain_id, "node": chain.node, "tokens": [usdc.body()], "faucet": tap}
+        click.echo(json.dumps(ready) if as_json else _summary(ready))
+        await asyncio.Event().wait()
+
+
+def _summary(ready: dict[str, Any]) -> str:
+    usdc = ready["tokens"][0]
+    return "\n".join(
+        [
+            f"Chain {ready['chain_id']} on {ready['node']}: {ready['rpc']}",
+            f"{usdc['symbol']} ({usdc['decimals']} decimals): {usdc['address']}",
+            f'Faucet: curl -d \'{{"address":"0x…","eth":"1","usdc":"100"}}\' {ready["faucet"]}',
+            "Ctrl-C stops it, and nothing is kept.",
+        ]
+    )

@@ -1,0 +1,28 @@
+"""Small web servers that only this machine can reach."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HOST: Final = "127.0.0.1"
+
+
+@asynccontextmanager
+async def serve(app: web.Application, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application on loopback and yield its URL, without a slash at the end; port 0 lets the system choose.
+
+    Raises OSError when the port is taken.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        yield f"http://{HOST}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
