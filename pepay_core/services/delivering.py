@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.contracts.notifier import Delivery, Receipt
 from pepay_core.domain.endpoints import Attempt, DeliveryState
@@ -118,10 +118,7 @@ class Deliverer:
         except GiveUp as exc:
             return Outcome(str(exc) or "the receiver wants no more deliveries", _carried(exc), gone=True)
         except Unavailable as exc:
-            receipt = _carried(exc)
-            # Every Unavailable has a number here; it counts when there was an answer in which somebody asked for it.
-            asked: object = exc.retry_after
-            return Outcome(exc.message, receipt, asked if receipt.status is not None and isinstance(asked, int) else None)
+            return Outcome(exc.message, _carried(exc), _asked_wait(exc))
         except Refused as exc:
             return Outcome(exc.message, _carried(exc))
         except TimeoutError:
@@ -201,6 +198,12 @@ class Deliverer:
 
 def _carried(error: Exception) -> Receipt:
     return _checked(getattr(error, "receipt", None))
+
+
+def _asked_wait(error: Unavailable) -> int | None:
+    # Every Unavailable has a number here; it counts when there was an answer in which somebody asked for it.
+    asked: Any = error.retry_after
+    return asked if _carried(error).status is not None and isinstance(asked, int) else None
 
 
 def _checked(receipt: object) -> Receipt:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE: Final = 3.0
-"""Seconds for which deliveries that are under way may go on after the dispatcher was told to stop."""
 _LONGEST_TROUBLE: Final = 30
 
 
@@ -33,7 +31,8 @@ class Dispatcher:
     """Claims due deliveries, makes each in its own task, and records what came of it.
 
     Several processes may run one each. What a process has claimed and not recorded when it dies is due again when ``lease`` ends.
-    ``deadline`` bounds one attempt and ``poll`` the time in which events of other processes are noticed, both in seconds.
+    In seconds: ``deadline`` bounds an attempt, ``poll`` the time until events of other processes are noticed, and ``grace`` how long
+    attempts that are under way may go on after the dispatcher was told to stop.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Dispatcher:
         lease: timedelta = timedelta(seconds=60),
         deadline: float = 15,
         poll: float = 1,
+        grace: float = 3,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
@@ -56,6 +56,7 @@ class Dispatcher:
         self._per_endpoint = per_endpoint
         self._lease = lease
         self._poll = poll
+        self._grace = grace
         self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng)
         self._lanes = Lanes(concurrency, per_endpoint)
         self._running: set[asyncio.Task[None]] = set()
@@ -66,13 +67,13 @@ class Dispatcher:
         self._woken.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled; then let what is under way end within a short grace, and leave the rest to its lease."""
+        """Deliver until cancelled; then let what is under way end within the grace, and leave the rest to its lease."""
         async with asyncio.TaskGroup() as group:
             try:
                 await self._loop(group)
             finally:
                 if self._running:
-                    await asyncio.wait(self._running, timeout=GRACE)
+                    await asyncio.wait(self._running, timeout=self._grace)
 
     async def drain_once(self) -> int:
         """Deliver everything that is due, wait for it, and return how many deliveries were claimed."""
