@@ -6,7 +6,11 @@
 
 
     class TestAcme(PluginSuite):
-        plugin = "pepay_acme"
+        @pytest.fixture
+        def plugin(self):
+            import pepay_acme
+
+            return pepay_acme
 """
 
 from __future__ import annotations
