@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import ssl
+import sys
 import time
 import traceback
 from contextlib import asynccontextmanager
@@ -408,6 +410,41 @@ async def test_the_tls_name_is_the_host_of_the_url_and_the_certificate_is_checke
     assert asked == ["shop.example"]
 
 
+async def test_a_trusted_certificate_serves_its_own_name_and_no_other(tmp_path):
+    certificate = self_signed("shop.example", tmp_path / "cert.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    async with raw_server(b"HTTP/1.1 204 \r\n\r\n", tls=tls) as (port, _):
+        # Which certificates are trusted is read when aiohttp is imported, hence a process of its own.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", POST_TO_TWO_NAMES, str(port), env={**os.environ, "SSL_CERT_FILE": str(certificate)}, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    first, second = output.decode().splitlines()
+    assert first == "204"
+    assert "TLS certificate is not valid" in second
+
+
+POST_TO_TWO_NAMES = """
+import asyncio, sys
+from pepay_core.domain.errors import Unavailable
+from pepay_core.http import AiohttpClient
+
+async def resolve(host, port):
+    return ["127.0.0.1"]
+
+async def main():
+    async with AiohttpClient(allow_private=True, resolver=resolve) as http:
+        for name in ("shop.example", "other.example"):
+            try:
+                print((await http.post_public(f"https://{name}:{sys.argv[1]}/", b"{}")).status)
+            except Unavailable as exc:
+                print(exc)
+
+asyncio.run(main())
+"""
+
+
 def self_signed(name, path):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -419,6 +456,9 @@ def self_signed(name, path):
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
         .sign(key, hashes.SHA256())
     )
     private_key = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
