@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pepay_core.background import following, know_heads, working
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError, Unavailable
-from pepay_core.domain.rates import Pair
 from pepay_core.http import AiohttpClient
 from pepay_core.plugins.lifecycle import assemble
 from pepay_core.plugins.running import running
@@ -51,17 +49,15 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import ChainId
     from pepay_core.domain.events import Event
     from pepay_core.domain.invoices import InvoiceDraft
-    from pepay_core.domain.rates import AgreedRate, NoRate
+    from pepay_core.domain.rates import AgreedRate, NoRate, Pair
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.plugins.lifecycle import Assembly
     from pepay_core.secrets import Vault
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.settings import Settings
 
-log = logging.getLogger(__name__)
 
 _KEY_CHECK: Final = "key_check"
-_WARMING: Final = 20.0  # seconds between looks at prices, shorter than they are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +103,14 @@ class Runtime:
             http = await stack.enter_async_context(AiohttpClient(allow_private=settings.webhooks.allow_private))
             assembly = assemble(settings, clock=clock, http=http, safe=safe)
             store = await stack.enter_async_context(open_store(settings.database_url, clock))
-            await _check_key(store, vault)
+            await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
+            await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
-                await stack.enter_async_context(_working(runtime))
+                await stack.enter_async_context(working(runtime))
+            else:
+                await stack.enter_async_context(following(runtime))
             yield runtime
 
     async def look(self, chain: ChainId) -> None:
@@ -133,20 +132,19 @@ class _History:
         await self._store.run(lambda tx: tx.rates.record(pair, decision, self._clock.now()))
 
 
+def rate_rules(settings: Settings) -> RateRules:
+    """Return what the configuration asks of a rate."""
+    rates = settings.rates
+    return RateRules(rates.providers, rates.quorum, timedelta(seconds=rates.max_age), rates.max_deviation, rates.max_depeg)
+
+
 def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly, store: Store) -> Runtime:
     """Make the services and join them; nothing runs yet."""
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
     tokens = ClientTokens(vault)
-    rules = RateRules(
-        settings.rates.providers,
-        settings.rates.quorum,
-        timedelta(seconds=settings.rates.max_age),
-        settings.rates.max_deviation,
-        settings.rates.max_depeg,
-    )
-    desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rules, history=_History(store, clock))
+    desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
     offering = Offering(store, catalogue, heads, valuation)
     presenter = Presenter(catalogue, heads, tokens, settings.server.base_url)
@@ -223,59 +221,23 @@ def _holder(settings: Settings) -> str:
     return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}"
 
 
-@contextlib.asynccontextmanager
-async def _working(runtime: Runtime) -> AsyncIterator[None]:
-    """Run the watchers, the closing of invoices, the dispatcher and the relay."""
-    jobs = {
-        "dispatcher": runtime.dispatcher.run(),
-        "closing": runtime.closing.run(),
-        "relay": runtime.relay.run(),
-        "rates": _warm(runtime),
-        **{f"watch {chain}": keeper.run() for chain, keeper in runtime.keepers.items()},
-    }
-    tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _forever(name: str, job: Any) -> None:
-    try:
-        await job
-    except Exception:
-        log.critical("%s has stopped and will not come back before a restart", name, exc_info=True)
-
-
-async def _warm(runtime: Runtime) -> None:
-    """Keep prices at hand, so that creating an invoice waits for nobody."""
-    while True:
-        try:
-            async with runtime.store.read() as tx:
-                currencies = {merchant.currency for merchant in await tx.merchants.all()}
-            coins = {token.rate_id for token in runtime.catalogue.tokens.values()}
-            await runtime.desk.rates([Pair(coin, currency) for coin in sorted(coins) for currency in sorted(currencies)])
-        except Exception:
-            log.exception("asking for prices failed")
-        await runtime.clock.sleep(_WARMING)
-
-
-async def _check_key(store: Store, vault: Vault) -> None:
+async def check_key(store: Store, vault: Vault) -> None:
     """Refuse to run with a master key other than the one that sealed what is stored; remember the first."""
-    check = vault.key_check()
-    known = await store.run(lambda tx: _remembered(tx, check))
-    if known != check:
+    if await remember_key(store, vault) != vault.key_check():
         raise ConfigError(
             "the master key is not the one that this database was made with",
             hint="bring back the key file or PEPAY_MASTER_KEY that belongs to this database; without it, stored secrets cannot be read",
         )
 
 
-async def _remembered(tx: Transaction, check: str) -> str:
-    known = await tx.facts.get(_KEY_CHECK)
-    if known is None:
-        await tx.facts.put(_KEY_CHECK, check)
-        return check
-    return known
+async def remember_key(store: Store, vault: Vault) -> str:
+    """Return the check value of the master key that this database was made with; an empty database takes the one given."""
+    check = vault.key_check()
+
+    async def work(tx: Transaction) -> str:
+        known = await tx.facts.get(_KEY_CHECK)
+        if known is None:
+            await tx.facts.put(_KEY_CHECK, check)
+        return known or check
+
+    return await store.run(work)

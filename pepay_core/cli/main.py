@@ -30,7 +30,13 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Entry]] = {
+    "chain": Entry("pepay_core.cli.chains:chain", "See how far each chain was looked at."),
+    "doctor": Entry("pepay_core.cli.doctor:doctor", "Name every problem there is, with its remedy."),
+    "invoice": Entry("pepay_core.cli.invoices:invoice", "Create, show and list invoices."),
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
+    "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
+    "key": Entry("pepay_core.cli.keys:key", "Make, list and revoke API keys."),
+    "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
 }
 

@@ -31,7 +31,10 @@ _TOLERANCE_DECIMALS: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class InvoiceRequest:
-    """An invoice as it was asked for: amounts as the texts that were sent, assets as they were typed. Of ``amount_usd`` and ``amount`` one is given."""
+    """An invoice as it was asked for: amounts as the texts that were sent, assets as they were typed.
+
+    Of ``amount_usd`` and ``amount`` one is given.
+    """
 
     amount_usd: str | None = None
     amount: str | None = None
