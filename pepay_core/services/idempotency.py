@@ -1,0 +1,111 @@
+"""Idempotency keys: a repeated request gets the first one's answer, and has no second effect."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.domain.errors import InvalidInput, RequestInProgress
+from pepay_core.services.records import StoredResponse
+
+if TYPE_CHECKING:
+    from pepay_core.contracts.context import Clock
+    from pepay_core.secrets import Vault
+    from pepay_core.services.ports import Store, Transaction
+
+KEPT: Final = timedelta(hours=24)
+_PATIENCE: Final = 5.0
+_POLL: Final = 0.1
+_PURPOSE: Final = "idempotency"
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidInput unless a key is 1 to 255 printable ASCII characters."""
+    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise InvalidInput("must be 1 to 255 printable ASCII characters", field="Idempotency-Key")
+
+
+def fingerprint(method: str, path: str, body: bytes) -> str:
+    """Return what makes two requests the same."""
+    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Writes an answer down in the transaction of its effect: both commit, or neither does."""
+
+    scope: str
+    key: str
+    vault: Vault
+
+    async def complete(self, tx: Transaction, status: int, body: bytes) -> None:
+        """Store the answer; sealed, because answers hold secrets that are shown once."""
+        sealed = self.vault.seal(_PURPOSE, f"{self.scope} {self.key}", body)
+        await tx.idempotency.complete(self.scope, self.key, StoredResponse(status, sealed))
+
+
+class Remembering:
+    """Lets one request of each key through, and gives its answer to the others."""
+
+    def __init__(self, store: Store, clock: Clock, vault: Vault) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._running: dict[tuple[str, str], asyncio.Event] = {}
+
+    async def begin(self, scope: str, key: str, mark: str) -> StoredResponse | Remember:
+        """Return the stored answer, or the means to store one: then call :meth:`finish` in any case.
+
+        While another request with the key runs, wait for it for some seconds. Raises IdempotencyConflict, RequestInProgress.
+        """
+        deadline = self._clock.monotonic() + _PATIENCE
+        while True:
+            try:
+                stored = await self._claim(scope, key, mark)
+            except RequestInProgress:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await self._wait(scope, key)
+                continue
+            if stored is None:
+                self._running[scope, key] = asyncio.Event()
+                return Remember(scope, key, self._vault)
+            return StoredResponse(stored.status, self._vault.open(_PURPOSE, f"{scope} {key}", stored.body))
+
+    async def complete(self, remember: Remember, status: int, body: bytes) -> None:
+        """Store the answer of a request whose effect has committed."""
+        async with self._store.begin() as tx:
+            await remember.complete(tx, status, body)
+
+    async def release(self, remember: Remember) -> None:
+        """Forget a request that was refused: the key can be used again."""
+        async with self._store.begin() as tx:
+            await tx.idempotency.release(remember.scope, remember.key)
+
+    def finish(self, remember: Remember) -> None:
+        """Let those look again who wait for this request."""
+        event = self._running.pop((remember.scope, remember.key), None)
+        if event is not None:
+            event.set()
+
+    async def _claim(self, scope: str, key: str, mark: str) -> StoredResponse | None:
+        now = self._clock.now()
+        if (scope, key) in self._running:
+            raise RequestInProgress
+        async with self._store.begin() as tx:
+            return await tx.idempotency.claim(scope, key, mark, now, now + KEPT)
+
+    async def _wait(self, scope: str, key: str) -> None:
+        """Wait until the request that runs in this process is done, or a moment where it runs in another."""
+        event = self._running.get((scope, key))
+        if event is None:
+            await self._clock.sleep(_POLL)
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await event.wait()
+        except TimeoutError:
+            raise RequestInProgress from None

@@ -1,0 +1,61 @@
+"""Requests that are too large or too many are refused before they cost anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.domain.errors import RateLimited
+from pepay_core.web.asgi.answers import refuse
+from pepay_core.web.asgi.facts import facts, header
+from pepay_core.web.limiting import address_key
+from pepay_core.web.problems import InvalidRequestLine, TooLarge, problem_of
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+    from pepay_core.web.limiting import Allowances
+    from pepay_core.web.problems import Problem
+
+MAX_BODY: Final = 65_536
+STRAY: Final = "stray"
+
+
+def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, base_url: str) -> ASGIApp:
+    """Refuse bodies above 64 KiB, and addresses that sent too much that led nowhere.
+
+    Each request is charged once: by the guard to the key or the buyer's address, else here, to the address it came from.
+    """
+
+    def judge(scope: HTTPScope) -> Problem | None:
+        length = header(scope, b"content-length")
+        if length is not None and not (length.isascii() and length.isdigit() and len(length) <= 15):
+            return problem_of(InvalidRequestLine("not a number of bytes", field="content-length"))
+        if int(length or 0) > MAX_BODY:
+            return problem_of(TooLarge(f"a body has at most {MAX_BODY} bytes"))
+        standing = allowances.look(STRAY, address_key(facts(scope).address), strays_per_minute)
+        if standing.wait:
+            facts(scope).standing = standing
+            return problem_of(RateLimited("too many requests from this address", retry_after=standing.wait))
+        return None
+
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        known = facts(scope)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if known.standing is None and message["status"] >= 400:
+                    known.standing = allowances.take(STRAY, address_key(known.address), strays_per_minute)
+                if known.standing is not None:
+                    limits = [(name.lower().encode(), value.encode()) for name, value in known.standing.headers.items()]
+                    message["headers"] = [*message["headers"], *limits]
+            await send(message)
+
+        if problem := judge(scope):
+            await refuse(problem, scope, sending, base_url)
+            return
+        await app(scope, receive, sending)
+
+    return layer

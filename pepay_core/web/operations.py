@@ -1,0 +1,196 @@
+"""What an API operation is: a function, with everything said about it that routing, permission, reading and the document need.
+
+A controller states path, scope, query, body and answer once, in :func:`operation`; the handler that Litestar routes to and the OpenAPI
+document are both made from that, so neither can say what the other does not do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
+
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from pepay_core.domain.errors import NotFound, PePayError
+from pepay_core.domain.ids import is_id
+from pepay_core.domain.jsontext import encode
+from pepay_core.services.idempotency import Remember, check_key, fingerprint
+from pepay_core.services.paging import Slice
+from pepay_core.web.asgi.facts import facts
+from pepay_core.web.decoding import decode_body, decode_query
+from pepay_core.web.schemas import Nothing
+from pepay_core.web.timing import within_deadline
+
+if TYPE_CHECKING:
+    from pepay_core.runtime import Runtime
+    from pepay_core.services.callers import Caller
+
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any]]"
+
+ANYBODY: Final = "anybody"
+"""The marker of a public operation; everything else needs a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Q, B]):
+    """One call of an operation: who calls, and what was asked, already read."""
+
+    runtime: Runtime
+    caller: Caller
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    remember: Remember | None
+    request: Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Everything that is to be known about an operation, except what it does."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    description: str
+    tag: str
+    access: str
+    """A scope, or ANYBODY, or ``buyer``: the holder of the invoice's client token."""
+    status: int
+    ids: Mapping[str, str]
+    """The prefixes of the ids in the path; other path parameters are free text."""
+    query: type[Any]
+    body: type[Any] | None
+    gives: type[Any]
+    many: bool
+    refuses: tuple[type[PePayError], ...]
+    remembers: bool
+    run: Callable[[Call[Any, Any]], Awaitable[Answer]] = field(repr=False)
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether it takes an Idempotency-Key."""
+        return self.method == "POST"
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    tag: str,
+    access: str,
+    gives: type[Any],
+    status: int = 200,
+    ids: Mapping[str, str] | None = None,
+    query: type[Any] = Nothing,
+    body: type[Any] | None = None,
+    many: bool = False,
+    refuses: tuple[type[PePayError], ...] = (),
+    remembers: bool = False,
+) -> Callable[[Callable[[Call[Any, Any]], Awaitable[Answer]]], Operation]:
+    """Make an operation of an async function; its docstring is its summary and description in the document.
+
+    ``remembers``: it stores its own answer under the idempotency key, in the transaction of its effect.
+    """
+
+    def make(run: Callable[[Call[Any, Any]], Awaitable[Answer]]) -> Operation:
+        summary, _, description = (inspect.getdoc(run) or "").partition("\n")
+        return Operation(
+            method=method,
+            path=path,
+            name=run.__name__,
+            summary=summary.rstrip("."),
+            description=description.strip(),
+            tag=tag,
+            access=access,
+            status=status,
+            ids=ids or {},
+            query=query,
+            body=body,
+            gives=gives,
+            many=many,
+            refuses=refuses,
+            remembers=remembers,
+            run=run,
+        )
+
+    return make
+
+
+def handler(made: Operation) -> HTTPRouteHandler:
+    """Return the handler that Litestar routes to."""
+
+    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await _answer(made, request)
+
+    handle.__name__ = made.name
+    litestar_path = made.path.replace("}", ":str}")
+    return HTTPRouteHandler(litestar_path, http_method=cast("Any", made.method), name=made.name, opt={"access": made.access})(handle)
+
+
+async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes]:
+    path = cast("Mapping[str, str]", request.path_params)
+    for name, prefix in made.ids.items():
+        if not is_id(prefix, path[name]):
+            raise NotFound(f"there is no such {name}")
+    runtime = cast("Runtime", request.app.state.runtime)
+    raw = await request.body()
+    query = decode_query(request.query_params, made.query)
+    body = decode_body(raw, request.headers.get("content-type"), made.body) if made.body and (raw or _requires(made.body)) else None
+    if made.body and body is None:
+        body = made.body()
+    caller = facts(request.scope).caller
+    call: Call[Any, Any] = Call(runtime, cast("Caller", caller), path, query, body, None, request)
+    key = request.headers.get("idempotency-key")
+    if not made.idempotent or key is None:
+        async with within_deadline():
+            return _respond(made.status, encode(_enveloped(await made.run(call))))
+    return await _once(made, call, key, raw)
+
+
+async def _once(made: Operation, call: Call[Any, Any], key: str, raw: bytes) -> Response[bytes]:
+    """Answer a request that has an idempotency key: with what it does, or with what it did."""
+    check_key(key)
+    remembering = call.runtime.remembering
+    owner = f"{call.caller.merchant}:{'live' if call.caller.livemode else 'test'}" if call.caller.merchant else call.path["invoice"]
+    mark = fingerprint(made.method, call.request.scope["path"], raw)
+    begun = await remembering.begin(f"{owner}:{made.method} {made.path}", key, mark)
+    if not isinstance(begun, Remember):
+        return _respond(begun.status, begun.body, {"Idempotency-Replayed": "true"})
+    try:
+        async with within_deadline():
+            answer = await made.run(Call(call.runtime, call.caller, call.path, call.query, call.body, begun, call.request))
+        body = encode(_enveloped(answer))
+        if not made.remembers:
+            await remembering.complete(begun, made.status, body)
+    except BaseException:
+        await remembering.release(begun)
+        raise
+    finally:
+        remembering.finish(begun)
+    return _respond(made.status, body)
+
+
+def _enveloped(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Slice):
+        return {"object": "list", "data": list(answer.items), "has_more": answer.has_more}
+    if isinstance(answer, list):
+        return {"object": "list", "data": answer, "has_more": False}
+    return answer
+
+
+def _requires(body: type[Any]) -> bool:
+    """Tell whether a body has a field that must be given, so that an empty one is a mistake."""
+    import msgspec
+
+    return any(each.required for each in msgspec.structs.fields(body))
+
+
+def _respond(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
