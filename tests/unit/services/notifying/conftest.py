@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pepay_webhook_hmac.notifier import WebhookNotifier
 
 from pepay_core.domain.endpoints import DeliveryState
 from pepay_core.domain.ids import EndpointId, MerchantId
@@ -22,6 +21,7 @@ from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.paging import Page
 from pepay_core.services.publishing import Outbox
 from pepay_core.testing.receiver import Receiver
+from pepay_webhook_hmac.notifier import WebhookNotifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
