@@ -27,8 +27,8 @@ class AnvilMissing(Exception):
     """There is no anvil here, and none could be obtained; the message says why, and what to install."""
 
 
-def find_anvil() -> Path:
-    """Return the program: ``$PEPAY_ANVIL``, the one in PATH, the one obtained earlier, or one obtained now, which takes seconds.
+def find_anvil(*, obtain: bool = True) -> Path:
+    """Return the program: ``$PEPAY_ANVIL``, the one in PATH, the one obtained earlier, or with ``obtain`` one obtained now, which takes seconds.
 
     Raises AnvilMissing. Any number of processes may ask at once.
     """
@@ -45,6 +45,8 @@ def find_anvil() -> Path:
     program = cache / ("anvil.exe" if os.name == "nt" else "anvil")
     if program.is_file():
         return program
+    if not obtain:
+        raise AnvilMissing("anvil is not installed: name the program in PEPAY_ANVIL, or put it in PATH")
     npm = _npm()
     if npm is None:
         raise AnvilMissing(f"anvil is not installed, and there is no npm to obtain it: {_REMEDY}")

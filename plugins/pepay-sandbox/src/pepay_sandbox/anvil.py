@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import NotReady
+from pepay_core.testing import foundry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 _START_SECONDS: Final = 15
 _STOP_SECONDS: Final = 5
@@ -21,10 +20,11 @@ _LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
 
 
 def find_anvil() -> Path | None:
-    """Return an anvil binary that is on this machine already: named in PEPAY_ANVIL, or in PATH. Nothing is downloaded."""
-    named = os.environ.get("PEPAY_ANVIL")
-    found = named if named and Path(named).is_file() else shutil.which("anvil")
-    return Path(found) if found else None
+    """Return an anvil binary that is on this machine already, or None. Nothing is downloaded."""
+    try:
+        return foundry.find_anvil(obtain=False)
+    except foundry.AnvilMissing:
+        return None
 
 
 @asynccontextmanager

@@ -207,6 +207,8 @@ class EvmState:
 
     @staticmethod
     def _execute(state: Any, transaction: Any) -> bytes:
+        if state.get_balance(transaction.sender) < transaction.value:
+            raise ExecutionFailed("insufficient funds for transfer")
         try:
             computation = state.apply_transaction(transaction)
         except (ValidationError, VMError) as exc:
