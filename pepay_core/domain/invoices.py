@@ -36,7 +36,7 @@ class Status(StrEnum):
 
 
 class Timing(StrEnum):
-    """Whether the money that decided came before the deadline, by its block's time."""
+    """Whether enough money came before the deadline, by its block's time, or only with what came later."""
 
     ON_TIME = "on_time"
     LATE = "late"
@@ -166,7 +166,7 @@ def assess(
 
     canceled = any(each.action is Action.CANCEL for each in decisions)
     status = _status(terms, seen, final, passed=passed, canceled=canceled)
-    late = len(considered) > len(on_time) and money.add(*(value for _, value in on_time)) < terms.due
+    late = len(counting) > len(on_time) and money.add(*(value for _, value in on_time)) < terms.due
 
     exceptional = (
         any(p.active and (p.mismatch is not None or values[p.id] is None) for p in payments)

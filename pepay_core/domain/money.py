@@ -15,8 +15,8 @@ from pepay_core.domain.errors import InvalidAmount
 MAX_BASE_UNITS: Final = 2**256 - 1
 
 # The form money has wherever it enters: no sign, no exponent, no leading zero, at most 18 decimals.
-AMOUNT_PATTERN: Final = r"^(0|[1-9]\d{0,30})(\.\d{1,18})?$"
-_AMOUNT: Final = re.compile(AMOUNT_PATTERN.strip("^$"), re.ASCII)
+AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,30})(\.[0-9]{1,18})?$"
+_AMOUNT: Final = re.compile(AMOUNT_PATTERN)
 
 EXACT: Final = Context(prec=400, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 WIDE: Final = Context(prec=400, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
@@ -52,11 +52,12 @@ def parse_amount(text: str, *, decimals: int, field: str | None = None) -> Decim
 
 def to_base_units(amount: Decimal, decimals: int) -> int:
     """Return the base units of an amount; raises InvalidAmount when it is finer than one base unit."""
-    scaled = WIDE.scaleb(amount, decimals)
-    units = int(scaled)
-    if units != scaled or not 0 <= units <= MAX_BASE_UNITS:
-        raise InvalidAmount(f"{amount} is not a whole number of base units at {decimals} decimals")
-    return units
+    # Bounded before it becomes an int: one of a million digits would be made digit by digit.
+    if amount.is_finite() and 0 <= amount <= MAX_BASE_UNITS and (not amount or amount.adjusted() >= -decimals):
+        scaled = WIDE.scaleb(amount, decimals)
+        if scaled <= MAX_BASE_UNITS and scaled == scaled.to_integral_value(context=WIDE):
+            return int(scaled)
+    raise InvalidAmount(f"{amount} is not a whole number of base units at {decimals} decimals")
 
 
 def from_base_units(units: int, decimals: int) -> Decimal:
@@ -99,7 +100,8 @@ def round_up(amount: Decimal, decimals: int) -> Decimal:
 
 def round_up_to_step(amount: Decimal, step: Decimal) -> Decimal:
     """Return the smallest multiple of ``step`` that is not below ``amount``."""
-    return EXACT.multiply(WIDE.divide(amount, step).to_integral_value(rounding=ROUND_CEILING, context=WIDE), step)
+    whole, rest = EXACT.divmod(amount, step)
+    return EXACT.multiply(EXACT.add(whole, Decimal(1)) if rest > 0 else whole, step)
 
 
 def plain(amount: Decimal, *, places: int | None = None) -> str:

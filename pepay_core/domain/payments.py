@@ -98,10 +98,10 @@ class Payment:
 def worth(quote: Quote, units: int, decimals: int) -> Decimal:
     """Return the value of ``units`` paid under a quote, rounded down to the currency's ``decimals``.
 
-    Up to the quoted units it is never more than the quoted value: what rounding added to the request counts as exact.
+    The quoted units are worth the quoted value, whatever rounding added to them, and fewer are never worth more.
     """
-    at_rate = money.multiply(money.from_base_units(units, quote.decimals), quote.rate)
-    if units <= quote.units:
+    if units < quote.units:
+        at_rate = money.multiply(money.from_base_units(units, quote.decimals), quote.rate)
         return money.round_down(min(at_rate, quote.value), decimals)
     excess = money.multiply(money.from_base_units(units - quote.units, quote.decimals), quote.rate)
     return money.round_down(money.add(quote.value, excess), decimals)
@@ -110,16 +110,17 @@ def worth(quote: Quote, units: int, decimals: int) -> Decimal:
 def valued(payments: Iterable[Payment], quotes: Mapping[QuoteId, Quote], decimals: int) -> dict[PaymentId, Decimal | None]:
     """Return each payment's value in the invoice's currency; None where no rate is known yet.
 
-    Payments under one quote are valued together, in chain order, so that their values add up to the worth of their sum.
+    Payments under one quote are valued together, so that their values add up to the worth of their sum. Final ones come first, in the
+    order in which they became so: what is final keeps its value when more arrives. A quote is good for its own asset only.
     A payment that left the chain is worth nothing.
     """
     values: dict[PaymentId, Decimal | None] = {}
     spent: dict[QuoteId, int] = {}
-    for payment in sorted(payments, key=lambda p: (p.transfer.block.height, p.transfer.tx, p.transfer.index, p.id)):
+    for payment in sorted(payments, key=_precedence):
+        quote = quotes.get(payment.quote) if payment.quote is not None and payment.counts else None
         if not payment.active:
             values[payment.id] = Decimal(0)
-        elif payment.quote is not None and payment.quote in quotes:
-            quote = quotes[payment.quote]
+        elif quote is not None and quote.asset == payment.transfer.asset:
             before = spent.get(quote.id, 0)
             spent[quote.id] = before + payment.transfer.units
             values[payment.id] = money.subtract(worth(quote, spent[quote.id], decimals), worth(quote, before, decimals))
@@ -129,3 +130,8 @@ def valued(payments: Iterable[Payment], quotes: Mapping[QuoteId, Quote], decimal
         else:
             values[payment.id] = None
     return values
+
+
+def _precedence(payment: Payment) -> tuple[bool, datetime, int, str, str, str]:
+    transfer = payment.transfer
+    return (not payment.final, payment.confirmed_at or payment.detected_at, transfer.block.height, transfer.tx, transfer.index, payment.id)
