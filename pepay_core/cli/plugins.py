@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -115,6 +116,25 @@ def disable(invocation: Invocation, name: str) -> None:
         raise ConfigError(f"the plugin {name} is required", hint="take it out of [plugins] required first")
     _write_enabled(invocation, [each for each in before if each != name])
     click.echo(f"{name} is disabled. Next: restart PePay." if name in before else f"{name} was not enabled.")
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["rates", "chain"]), default="rates", show_default=True, help="What it contributes.")
+@click.option("--into", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write it; ./pepay-NAME when not given.")
+@as_json_option
+def new(name: str, *, kind: str, into: Path | None, json_: bool) -> None:
+    """Write the beginning of a plugin: a project that installs, and whose tests pass as they are."""
+    from pepay_core.plugins.scaffold import write
+
+    folder = into or Path(f"pepay-{name}")
+    written = write(name, kind, folder)
+    if json_:
+        as_json({"folder": str(folder), "files": [str(path.relative_to(folder)) for path in written]})
+        return
+    for path in written:
+        click.echo(f"  {path}")
+    click.echo(f"Next: pip install -e {folder}; pytest {folder}; pepay plugin check {name}")
 
 
 def _enabled(invocation: Invocation) -> list[str]:

@@ -73,6 +73,13 @@ class LoadReport:
     problems: dict[str, Problem]
 
 
+def fault_of_name(name: str) -> str | None:
+    """Return why no plugin can have this name, or None."""
+    if not _NAME.fullmatch(name):
+        return "a name is lower-case letters, digits and single hyphens, such as acme or acme-pay"
+    return "the name is taken by PePay itself" if name in _RESERVED else None
+
+
 def discover() -> list[Candidate]:
     """Return every installed plugin, from metadata alone: nothing is imported, and broken metadata costs only its owner."""
     found: dict[tuple[str, str, str], Candidate] = {}
@@ -194,9 +201,9 @@ def _objection(name: str, found: list[Candidate], core_version: str, known: Iter
         hint = f"uninstall all but one: {' or '.join(f'pip uninstall {owner}' for owner in dict.fromkeys(each.distribution for each in found))}"
         return Problem(name, Stage.DISCOVER, PluginAmbiguous, f"the name is claimed by {owners}; none of them was imported", hint)
     [candidate] = found
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        reason = "the name is taken by PePay itself" if name in _RESERVED else "a name is lower-case letters, digits and single hyphens"
-        return Problem(name, Stage.DISCOVER, PluginBroken, reason, f"ask the author of {candidate.distribution} for another name")
+    fault = fault_of_name(name)
+    if fault is not None:
+        return Problem(name, Stage.DISCOVER, PluginBroken, fault, f"ask the author of {candidate.distribution} for another name")
     if not re.fullmatch(r"\w+(\.\w+)*", candidate.target):
         reason = f"its entry point names {candidate.target!r}, which is not a module"
         return Problem(name, Stage.DISCOVER, PluginBroken, reason, f'{name} = "package" is the form, without a colon')
