@@ -9,7 +9,6 @@ import time
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,7 +51,9 @@ class NotifierSuite:
     @pytest.fixture
     async def http(self) -> AsyncIterator[Http]:
         """Return the HTTP client that a plugin finds in its context."""
-        async with import_module("pepay_core.http").AiohttpClient(allow_private=True) as http:
+        from pepay_core.http import AiohttpClient
+
+        async with AiohttpClient(allow_private=True) as http:
             yield http
 
     @pytest.fixture

@@ -377,6 +377,12 @@ def test_what_is_no_usable_url_is_invalid(url, allow_private):
     assert caught.value.field == "url"
 
 
+@pytest.mark.parametrize("url", ["http://user@shop.example/", "http://user:pass@shop.example/", "http://shop.example@127.0.0.1/"])
+def test_a_url_with_credentials_is_told_what_is_wrong_with_it(url):
+    with pytest.raises(InvalidInput, match="no user name or password"):
+        check_url(url)
+
+
 @pytest.mark.parametrize(("url", "canonical", "host", "port"), GOOD)
 def test_a_public_url_has_one_spelling_from_then_on(url, canonical, host, port):
     target = check_url(url)
