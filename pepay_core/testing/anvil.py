@@ -61,13 +61,22 @@ class Anvil:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the node, and forget its chain."""
         self.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
 
     @property
     def url(self) -> str:
@@ -105,7 +114,7 @@ class Anvil:
         alarm.cancel()
         if not said or not _LISTENING.search(said[-1]):
             self.stop()
-            raise AnvilError(f"anvil did not start: {' '.join(''.join(said[-3:]).split())}")
+            raise AnvilError(f"anvil did not start: {' '.join(''.join(said).split())[:300]}")
         # Its further words are read and dropped, or it would block on a full pipe.
         self._reader = threading.Thread(target=_drain, args=(process.stdout,), daemon=True)
         self._reader.start()

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import SecretStr
 
-from pepay_core.api import AssetId, Finality
-from pepay_core.clock import SystemClock
-from pepay_core.http import AiohttpClient
+from pepay_core.api import AssetId
 from pepay_core.testing import ChainSuite, erc20
 from pepay_core.testing.chain import Net
-from pepay_evm.chain import EvmChain
-from pepay_evm.networks import Network, coin
 from pepay_evm.networks import erc20 as token_of
 
-ACCOUNT = "xpub"
 MAX = 2**256 - 1
 
 
@@ -101,23 +95,11 @@ class TestEvmChain(ChainSuite):
         return AnvilNet(anvil)
 
     @pytest.fixture
-    async def chain(self, anvil, net):
-        name = f"eip155:{anvil.chain_id}"
-        network = Network(
-            key="dev",
-            name="Dev",
-            id=name,
-            native=coin(name, "ETH", "ethereum"),
-            finality=Finality.finalized(),
-            block_seconds=1.0,
-            tokens=(token_of(name, "USDC", net.contract, 18, "usd-coin"),),
-            rpc=(SecretStr(anvil.url),),
-        )
-        async with AiohttpClient() as http:
-            chain = EvmChain(network, http, SystemClock())
-            await chain.open()
-            assert chain.refused == {}
-            yield chain
+    async def chain(self, anvil, net, make_chain):
+        chain = make_chain(anvil.url, tokens=(token_of(f"eip155:{anvil.chain_id}", "USDC", net.contract, 18, "usd-coin"),))
+        await chain.open()
+        assert chain.refused == {}
+        return chain
 
     @pytest.fixture
     def wallet(self, chain):

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _POST_SECONDS: Final = 15.0
 _STEP_SECONDS: Final = 45.0
 # How long an endpoint that serves another chain is left alone.
-_QUARANTINE_SECONDS: Final = 300.0
+_QUARANTINE_SECONDS: Final = 60.0
 _LIMIT_BYTES: Final = 32_000_000
 
 
@@ -72,13 +72,16 @@ class Endpoint:
             response = await self._http.post(
                 self._url.get_secret_value(), body, headers={"Content-Type": "application/json"}, timeout=_POST_SECONDS, limit=_LIMIT_BYTES
             )
-            answer = response.json() if response.status == 200 else None
         except (Unavailable, InvalidInput) as exc:
-            raise ChainUnavailable(f"{self.label}: {self._clean(exc.message)}") from None
+            raise ChainUnavailable(self._clean(exc.message)) from None
         if response.status == 413:
             raise NodeError(f"{self.label} finds the request too large")
         if response.status != 200:
             raise ChainUnavailable(f"{self.label} answered with status {response.status}")
+        try:
+            answer = response.json()
+        except Unavailable as exc:
+            raise ChainUnavailable(f"{self.label}: {exc.message}") from None
         results = self._results(answer, asked)
         served = quantity(results[0])
         if served != self._chain:
@@ -114,13 +117,11 @@ class Endpoint:
 
     def _clean(self, message: str) -> str:
         """Return the beginning of a message, without any part of the URL that could be a key."""
-        url = self._url.get_secret_value()
-        parts = urlsplit(url)
-        secrets = {
-            part for part in re.split(r"[/?&=;:@]", f"{parts.username or ''}:{parts.password or ''}:{parts.path}?{parts.query}") if len(part) > 3
-        }
-        for secret in sorted({url, *secrets, *map(unquote, secrets)}, key=len, reverse=True):
-            message = message.replace(secret, "…")
+        parts = urlsplit(self._url.get_secret_value())
+        hidden = f"{parts.username or ''}/{parts.password or ''}/{parts.path}/{parts.query}"
+        words = {word for word in re.split(r"[/?&=;:@]", hidden) if len(word) > 3}
+        for word in sorted({*words, *map(unquote, words)}, key=len, reverse=True):
+            message = message.replace(word, "…")
         return " ".join(message.encode(errors="replace").decode().split())[:160]
 
 
