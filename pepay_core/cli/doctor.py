@@ -105,8 +105,10 @@ def _checks(assembly: Assembly, settings: Settings) -> list[Check]:
     from pepay_core.services.checking import RatesCheck, ServerCheck
     from pepay_core.services.pricing import RateDesk
 
-    desk = RateDesk(assembly.catalogue.rate_providers, clock=SystemClock(), settings=rate_rules(settings))
-    own: list[Check] = [ServerCheck(settings), RatesCheck(settings, assembly.catalogue, desk)]
+    rules = rate_rules(settings)
+    desk = RateDesk(assembly.catalogue.rate_providers, clock=SystemClock(), settings=rules)
+    server = ServerCheck(settings.server.base_url, allow_private=settings.webhooks.allow_private)
+    own: list[Check] = [server, RatesCheck(rules, assembly.catalogue, desk)]
     return own + [given.value for given in assembly.host.collect("pepay_checks", Check)]
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.ports import Store
-    from pepay_core.services.pricing import RateDesk
-    from pepay_core.settings import Settings
+    from pepay_core.services.pricing import RateDesk, RateRules
 
 _LOOKED_AT: Final = 100
 _PATIENCE: Final = 20.0
@@ -45,12 +44,13 @@ class ServerCheck(Check):
 
     name = "server"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, base_url: str, *, allow_private: bool) -> None:
+        self._base_url = base_url
+        self._allow_private = allow_private
 
     async def run(self) -> list[Finding]:
         """Look at the base URL and the development switches."""
-        parts = urlsplit(self._settings.server.base_url)
+        parts = urlsplit(self._base_url)
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         findings: list[Finding] = []
         if parts.scheme != "https" and not local:
@@ -58,7 +58,7 @@ class ServerCheck(Check):
                 Finding(
                     Verdict.PROBLEM,
                     "server.base_url",
-                    f"{self._settings.server.base_url} is not https: buyers could be shown another address to pay to",
+                    f"{self._base_url} is not https: buyers could be shown another address to pay to",
                     "put a proxy with TLS in front and set base_url to its https address",
                 )
             )
@@ -66,7 +66,7 @@ class ServerCheck(Check):
             findings.append(
                 Finding(Verdict.WARNING, "server.base_url", "payment links lead to this machine only", "set server.base_url before going live")
             )
-        if self._settings.webhooks.allow_private:
+        if self._allow_private:
             findings.append(
                 Finding(
                     Verdict.WARNING,
@@ -75,7 +75,7 @@ class ServerCheck(Check):
                     "take it out of the configuration unless this is for development",
                 )
             )
-        return findings or [Finding(Verdict.OK, "server", f"reached at {self._settings.server.base_url}")]
+        return findings or [Finding(Verdict.OK, "server", f"reached at {self._base_url}")]
 
 
 class RatesCheck(Check):
@@ -83,15 +83,15 @@ class RatesCheck(Check):
 
     name = "rates"
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, desk: RateDesk) -> None:
-        self._settings = settings
+    def __init__(self, rules: RateRules, catalogue: Catalogue, desk: RateDesk) -> None:
+        self._rules = rules
         self._catalogue = catalogue
         self._desk = desk
 
     async def run(self) -> list[Finding]:
         """Ask for the price of every known asset."""
         providers = sorted(self._catalogue.rate_providers)
-        wanted = self._settings.rates.providers
+        wanted = self._rules.providers
         findings = [
             Finding(Verdict.PROBLEM, "rates.providers", f"the provider {name} is not running", "see `pepay plugin list`")
             for name in wanted or ()
@@ -103,16 +103,16 @@ class RatesCheck(Check):
             findings.append(
                 Finding(Verdict.WARNING, "rates", f"{', '.join(fixed)} gives configured prices, not measured ones", "do not use it for real money")
             )
-        if self._settings.rates.quorum == 1:
+        if self._rules.quorum == 1:
             findings.append(
                 Finding(Verdict.WARNING, "rates.quorum", "one provider alone decides prices", "enable a second provider and set quorum = 2")
             )
-        elif len(used) < self._settings.rates.quorum and not (fixed and len(fixed) == len(used)):
+        elif len(used) < self._rules.quorum and not (fixed and len(fixed) == len(used)):
             findings.append(
                 Finding(
                     Verdict.PROBLEM,
                     "rates.quorum",
-                    f"{len(used)} providers are running and {self._settings.rates.quorum} must agree: nothing can be priced",
+                    f"{len(used)} providers are running and {self._rules.quorum} must agree: nothing can be priced",
                     "enable more rate providers",
                 )
             )

@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "pepay_core.secrets": ["domain", "contracts", "settings"],
     "pepay_core.tokens": ["secrets"],
     "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "services"],
+    # What doctor asks includes whether the configuration is wise.
+    "pepay_core.services.checking": ["domain", "contracts", "plugins.catalogue", "services", "settings"],
     "pepay_core.storage": ["domain", "contracts", "services", "secrets", "settings", "log", "storage"],
     "pepay_core.web": [
         "domain",
@@ -41,7 +43,9 @@ MAY_IMPORT = {
         "runtime",
         "web",
     ],
+    "pepay_core.background": ["domain", "services", "runtime"],
     "pepay_core.runtime": [
+        "background",
         "domain",
         "contracts",
         "plugins",
