@@ -1,0 +1,1 @@
+"""The database: Piccolo on SQLite and PostgreSQL behind one unit of work. Nothing outside of this package knows Piccolo."""

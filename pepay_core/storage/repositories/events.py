@@ -1,0 +1,81 @@
+"""The outbox, read in an order that misses nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pepay_core.domain.events import Event
+from pepay_core.storage.repositories.rows import Repository, cut, missing, unknown_neighbour
+from pepay_core.storage.sessions import is_storable
+from pepay_core.storage.tables import EventRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from pepay_core.domain.ids import EventId, MerchantId
+    from pepay_core.services.paging import Page, Slice
+
+
+class EventRepository(Repository):
+    """Events in the order of their transactions.
+
+    SQLite has one writer, so a sequence is that order. On PostgreSQL a transaction that took its number early may commit late: the list
+    ends before the oldest transaction that is still open, and goes by transaction first.
+    """
+
+    @property
+    def _order(self) -> str:
+        return "xid, seq" if self._session.postgres else "seq"
+
+    @property
+    def _settled(self) -> str:
+        return "AND xid < pg_snapshot_xmin(pg_current_snapshot())" if self._session.postgres else ""
+
+    async def add(self, event: Event) -> None:
+        await self._insert(
+            EventRow,
+            {
+                "id": event.id,
+                "type": event.type,
+                "merchant": event.merchant,
+                "livemode": event.livemode,
+                "created": event.created,
+                "subject": event.subject,
+                "body": event.body,
+            },
+        )
+
+    async def get(self, merchant: MerchantId, event: EventId, *, livemode: bool) -> Event:
+        if is_storable(event):
+            rows = await self._select(EventRow, EventRow.id == event, EventRow.merchant == merchant, EventRow.livemode.eq(livemode))
+            if rows:
+                return event_of(rows[0])
+        raise missing("event", event)
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, kinds: Collection[str] = ()) -> Slice[Event]:
+        backwards, neighbour = page.ending_before is not None, page.ending_before or page.starting_after
+        scope, args = f"merchant = {{}} AND livemode = {{}} {self._settled}", [merchant, livemode]
+        where, values = scope, list[Any](args)
+        if neighbour is not None:
+            sql = f"SELECT seq FROM pepay_event WHERE id = {{}} AND {scope}"  # noqa: S608 - nothing in it comes from outside
+            if not is_storable(neighbour) or not await self._raw(sql, neighbour, *args):
+                raise unknown_neighbour(page)
+            where += f" AND ({self._order}) {'<' if backwards else '>'} (SELECT {self._order} FROM pepay_event WHERE id = {{}})"  # noqa: S608
+            values.append(neighbour)
+        if kinds:
+            where += f" AND type IN ({', '.join('{}' for _ in kinds)})"
+            values += kinds
+        direction = "DESC" if backwards else "ASC"
+        order = ", ".join(f"{column} {direction}" for column in self._order.split(", "))
+        sql = f"SELECT id, type, merchant, livemode, created, subject, body FROM pepay_event WHERE {where} ORDER BY {order} LIMIT {{}}"  # noqa: S608
+        return cut(await self._raw(sql, *values, page.limit + 1), page, event_of)
+
+    async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]:
+        where = [EventRow.merchant == merchant, EventRow.livemode.eq(livemode), EventRow.created >= start, EventRow.created <= end]
+        return [event_of(row) for row in await self._select(EventRow, *where, order=[EventRow.seq], limit=limit)]
+
+
+def event_of(row: dict[str, Any]) -> Event:
+    """Read an event."""
+    return Event(row["id"], row["type"], row["merchant"], row["livemode"], row["created"], row["subject"], bytes(row["body"]))

@@ -1,0 +1,46 @@
+"""One unit of work as services see it: every repository, on one connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
+from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
+from pepay_core.storage.repositories.events import EventRepository
+from pepay_core.storage.repositories.invoices import InvoiceRepository
+from pepay_core.storage.repositories.ledger import LedgerRepository
+from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
+from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
+from pepay_core.storage.repositories.webhooks import DeliveryRepository, EndpointRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pepay_core.services import ports
+    from pepay_core.storage.sessions import Session
+
+
+class UnitOfWork:
+    """Everything done through it commits together, or not at all."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.merchants: ports.Merchants = MerchantRepository(session)
+        self.keys: ports.Keys = KeyRepository(session)
+        self.wallets: ports.Wallets = WalletRepository(session)
+        self.invoices: ports.Invoices = InvoiceRepository(session)
+        self.destinations: ports.Destinations = DestinationRepository(session)
+        self.quotes: ports.Quotes = QuoteRepository(session)
+        self.payments: ports.Payments = PaymentRepository(session)
+        self.ledger: ports.Ledger = LedgerRepository(session)
+        self.events: ports.Events = EventRepository(session)
+        self.endpoints: ports.Endpoints = EndpointRepository(session)
+        self.deliveries: ports.Deliveries = DeliveryRepository(session)
+        self.chains: ports.Chains = ChainRepository(session)
+        self.rates: ports.Rates = RateRepository(session)
+        self.idempotency: ports.Idempotency = IdempotencyRepository(session)
+        self.leases: ports.Leases = LeaseRepository(session)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run this once the transaction has committed, and not otherwise."""
+        self._session.after_commit(call)
