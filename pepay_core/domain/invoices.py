@@ -154,25 +154,28 @@ def assess(
     """
     payments = list(payments)
     values = valued(payments, quotes, terms.decimals)
-    counting = [(p, value) for p in payments if p.counts and (value := values[p.id]) is not None]
-    on_time = [(p, value) for p, value in counting if p.transfer.block.time <= terms.expires_at]
-    considered = counting if terms.late_policy is LatePolicy.ACCEPT else on_time
+    # Valued for themselves: what came in time must not depend, by a cent of rounding, on what came later.
+    on_time = [p for p in payments if p.transfer.block.time <= terms.expires_at]
+    values_on_time = valued(on_time, quotes, terms.decimals)
+    in_time = _total(on_time, values_on_time)
+    came_late = any(p.counts for p in payments if p.transfer.block.time > terms.expires_at)
+    held = came_late and terms.late_policy is LatePolicy.HOLD
 
-    seen = money.add(*(value for _, value in considered))
-    final = money.add(*(value for p, value in considered if p.final))
-    everything = money.add(*(value for _, value in counting))
-    received = money.add(*(value for p, value in counting if p.final))
+    seen = in_time if held else _total(payments, values)
+    final = _total((p for p in on_time if p.final), values_on_time) if held else _total((p for p in payments if p.final), values)
+    everything = _total(payments, values)
+    received = _total((p for p in payments if p.final), values)
     passed = covered_until > terms.expires_at
 
     canceled = any(each.action is Action.CANCEL for each in decisions)
     status = _status(terms, seen, final, passed=passed, canceled=canceled)
-    late = len(counting) > len(on_time) and money.add(*(value for _, value in on_time)) < terms.due
+    late = came_late and in_time < terms.due
 
     exceptional = (
         any(p.active and (p.mismatch is not None or values[p.id] is None) for p in payments)
-        or len(counting) > len(considered)
+        or held
         or (status is Status.UNDERPAID and passed)
-        or (status is Status.CANCELED and bool(counting))
+        or (status is Status.CANCELED and any(p.counts for p in payments))
     )
     enough = seen >= terms.due
     return Assessment(
@@ -184,6 +187,10 @@ def assess(
         amount_overpaid=money.subtract(received, terms.amount) if received > terms.limit else Decimal(0),
         values=values,
     )
+
+
+def _total(payments: Iterable[Payment], values: Mapping[PaymentId, Decimal | None]) -> Decimal:
+    return money.add(*(value for p in payments if p.counts and (value := values[p.id]) is not None))
 
 
 def _status(terms: Terms, seen: Decimal, final: Decimal, *, passed: bool, canceled: bool) -> Status:
