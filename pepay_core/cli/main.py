@@ -55,8 +55,8 @@ class LazyGroup(click.Group):
             return _plugin_group(ctx, cmd_name)
         home, _, attribute = entry.target.partition(":")
         if not home.startswith("@"):
-            command: click.Command = getattr(import_module(home), attribute)
-            return command
+            ours: click.Command = getattr(import_module(home), attribute)
+            return ours
         plugin = home.removeprefix("@")
         group = _plugin_group(ctx, plugin)
         if group is None:

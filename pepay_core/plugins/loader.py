@@ -22,7 +22,7 @@ from pepay_core.plugins.problems import Problem, Stage, told
 from pepay_core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 GROUP: Final = "pepay.plugins"
 CORE: Final = "pepay-core"
@@ -145,24 +145,17 @@ class _Guarded:
 class _Admitted(NamedExtensionManager[ModuleType]):
     """Loads what it was handed, and never what else may lie on the path under the same name."""
 
-    def __init__(self, entry_points: Sequence[_Guarded], problems: dict[str, Problem]) -> None:
+    def __init__(self, entry_points: Sequence[_Guarded], failed: Callable[[str, BaseException], None]) -> None:
         self._entry_points = entry_points
-        self._problems = problems
         super().__init__(
             GROUP,
             [each.name for each in entry_points],
-            on_load_failure_callback=self._failed,
+            on_load_failure_callback=lambda _, entry_point, exc: failed(entry_point.name, exc),
             on_missing_entrypoints_callback=None,
         )
 
     def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
         return list(self._entry_points)  # type: ignore[arg-type]
-
-    @staticmethod
-    def _failed(manager: _Admitted, entry_point: importlib.metadata.EntryPoint, exc: BaseException) -> None:
-        hint = f"see `pepay plugin check {entry_point.name}`; reinstall the plugin, or ask its author"
-        manager._problems[entry_point.name] = Problem(entry_point.name, Stage.IMPORT, PluginBroken, f"does not import: {exc}", hint)
-        log.debug("plugin %s does not import", entry_point.name, exc_info=exc.__cause__)
 
 
 def load(enabled: Iterable[str], core_version: str, *, candidates: Sequence[Candidate] | None = None) -> LoadReport:
@@ -180,7 +173,12 @@ def load(enabled: Iterable[str], core_version: str, *, candidates: Sequence[Cand
         else:
             admitted[name] = by_name[name][0]
 
-    manager = _Admitted([_Guarded(each.entry_point) for each in admitted.values()], problems)
+    def failed(name: str, exc: BaseException) -> None:
+        hint = f"reinstall {admitted[name].distribution}, or ask its author"
+        problems[name] = Problem(name, Stage.IMPORT, PluginBroken, f"does not import: {exc}", hint)
+        log.debug("plugin %s does not import", name, exc_info=exc.__cause__)
+
+    manager = _Admitted([_Guarded(each.entry_point) for each in admitted.values()], failed)
     loaded: dict[str, Loaded] = {}
     for extension in manager.extensions:
         name, module = extension.name, extension.plugin

@@ -16,7 +16,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pepay_core.testing.chain import ChainSuite
+    from pepay_core.testing.notifier import NotifierSuite
+    from pepay_core.testing.plugin import PluginSuite
+    from pepay_core.testing.rates import RateProviderSuite
 
 # Looked up late, so that a suite costs only those who use it.
 _HOMES: Final = {
