@@ -211,8 +211,8 @@ class ChainSuite:
     async def test_amounts_are_exact_to_the_last_unit(
         self, chain: Chain, net: Net, ours: Destination, start: Block, asset: AssetId, amount: int
     ) -> None:
-        if asset == chain.native and amount > 2**128:
-            pytest.skip("no chain has that many coins")
+        if asset == chain.native:
+            amount = min(amount, 2**128 - 1)  # no chain has more coins than that
         await net.pay(ours, amount, asset)
         await net.mine()
         assert units(await look(chain, [ours], start)) == [amount]

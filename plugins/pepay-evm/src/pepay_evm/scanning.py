@@ -135,7 +135,7 @@ class Scanner:
 
         found: list[_Found] = []
         repeated = False
-        if transaction and transaction.to in destinations and transaction.value > 0:
+        if transaction and transaction.to is not None and transaction.to in destinations and transaction.value > 0:
             found.append(arrived(0, self._network.native.id, transaction.to, transaction.value, transaction.sender))
             repeated = True
         for position, log in enumerate(receipt.logs):
