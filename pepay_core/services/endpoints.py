@@ -211,7 +211,7 @@ class Endpoints:
         return await self._store.run(work)
 
     async def replay(self, caller: Caller, endpoint: EndpointId, start: datetime, end: datetime) -> dict[str, Any]:
-        """Deliver again every event of a time range that the endpoint listens to, and return how many they are."""
+        """Deliver again what the endpoint listens to and happened from ``start`` to ``end``, both included; return how many events that is."""
         if start >= end:
             raise InvalidInput("must be before `to`", field="from")
 

@@ -20,6 +20,7 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.paging import Page
 from pepay_core.services.publishing import Outbox
+from pepay_core.testing.clock import FakeClock
 from pepay_core.testing.receiver import Receiver
 from pepay_webhook_hmac.notifier import WebhookNotifier
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pepay_core.contracts.notifier import Notifier
     from pepay_core.domain.events import Event
     from pepay_core.services.ports import Store
-    from pepay_core.testing.clock import FakeClock
 
 
 @dataclass
@@ -94,6 +94,11 @@ async def new_merchant(store: Store, clock: FakeClock, name: str, *, livemode: b
     merchant = Merchant(Ids(clock).merchant(), name, clock.now())
     await store.run(lambda tx: tx.merchants.add(merchant))
     return Caller(MerchantId(merchant.id), livemode, "key_1")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture

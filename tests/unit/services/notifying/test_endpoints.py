@@ -153,7 +153,7 @@ async def test_without_a_plugin_that_delivers_there_are_no_endpoints(post):
 async def test_a_filter_that_matches_no_event_is_refused_by_name(post, events, named):
     made = await post.endpoint()
     for attempt in (post.endpoints.create(post.caller, post.receiver.url, events), post.endpoints.update(post.caller, id_of(made), events=events)):
-        with pytest.raises(InvalidInput, match="") as refused:
+        with pytest.raises(InvalidInput) as refused:
             await attempt
         assert refused.value.field == "enabled_events"
         assert named in refused.value.message
@@ -323,7 +323,10 @@ async def test_a_delivery_shows_everything_that_was_tried(post):
 
 async def test_deliveries_are_listed_newest_first(post):
     made = await post.endpoint()
-    events = [await post.publish() for _ in range(3)]
+    events = []
+    for _ in range(3):
+        events.append(await post.publish())
+        await post.clock.advance(1)
     found = await post.endpoints.deliveries(post.caller, id_of(made), Page(limit=2))
     assert [each["event"] for each in found.items] == [events[2].id, events[1].id]
     assert found.has_more
@@ -382,6 +385,7 @@ async def test_a_replay_sends_what_the_endpoint_listens_to_in_a_time_range(post)
     await post.publish("payment.confirmed")
     await post.clock.advance(60)
     end = post.clock.now()
+    await post.clock.advance(1)
     await post.publish("invoice.expired")
     await post.dispatcher().drain_once()
     post.receiver.requests.clear()

