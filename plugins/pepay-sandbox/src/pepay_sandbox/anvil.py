@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import NotReady
 from pepay_core.testing import foundry
+from pepay_sandbox.children import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 _START_SECONDS: Final = 15
-_STOP_SECONDS: Final = 5
 _LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
 
 
@@ -37,7 +37,7 @@ async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, por
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
     )
-    try:
+    async with ended(process):
         assert process.stdout is not None
         address = await _listening(process.stdout, binary)
         draining = asyncio.create_task(_drain(process.stdout), name="anvil output")
@@ -47,8 +47,6 @@ async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, por
             draining.cancel()
             with suppress(asyncio.CancelledError):
                 await draining
-    finally:
-        await _stop(process)
 
 
 async def _listening(output: asyncio.StreamReader, binary: Path) -> str:
@@ -68,15 +66,3 @@ async def _drain(output: asyncio.StreamReader) -> None:
     """Read what it prints to nowhere, or the full pipe would stop it."""
     while await output.read(65536):
         pass
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

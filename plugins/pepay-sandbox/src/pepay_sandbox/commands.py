@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,25 @@ def evm(**options: Any) -> None:
         run_until_stopped(_evm(**options))
     except OSError as exc:
         raise click.ClickException(exc.strerror or str(exc)) from exc
+
+
+@click.command("demo")
+@click.option("--pay", is_flag=True, help="Buy once in the terminal, show each event with its timing, and stop.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Where PePay listens; 8000, or another where that is taken. 0 lets the system choose.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="Keep configuration, database and log here.")
+@click.option("--node", type=click.Choice(["auto", "anvil", "py-evm"]), default="auto", show_default=True, help="What runs the chain.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def demo(**options: Any) -> None:
+    """Run PePay with a local chain, a shop and a wallet full of test money."""
+    from pepay_sandbox.demo.command import demo as run
+
+    try:
+        went_well = run_until_stopped(run(**options))
+    except OSError as exc:
+        raise click.ClickException(exc.strerror or str(exc)) from exc
+    # Stopped is how a demo ends, but not how a purchase does.
+    if went_well is False or (options["pay"] and not went_well):
+        raise click.exceptions.Exit(1)
 
 
 async def _evm(*, port: int, node: Any, chain_id: int, block_seconds: int, as_json: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 HOST: Final = "127.0.0.1"
+
+
+def free_port(preferred: int) -> int:
+    """Return the preferred port, or where it is taken (or 0) one of the system's choice that is free at this moment."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            if sys.platform != "win32":  # where it would mean that a port can be shared
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise OSError(errno.EADDRNOTAVAIL, "no port is free on this machine")
 
 
 @asynccontextmanager

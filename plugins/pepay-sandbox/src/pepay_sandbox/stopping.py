@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed hangs up; where there are no terminals, there is no such signal.
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _T = TypeVar("_T")
 
 

@@ -46,9 +46,12 @@ class TestWallet:
 
     async def deploy_token(self) -> TestToken:
         """Create a test USDC on the chain and fill the wallet with it."""
-        receipt = await self._chain.receipt(await self.send(to=None, data=token.deployment()))
-        deployed = TestToken(receipt["contractAddress"])
-        await self._chain.receipt(await self.send(to=deployed.address, data=token.mint(self.address, _START_UNITS)))
+        creation = await self.send(to=None, data=token.deployment())
+        await self._chain.mine()
+        deployed = TestToken((await self._chain.receipt(creation))["contractAddress"])
+        minting = await self.send(to=deployed.address, data=token.mint(self.address, _START_UNITS))
+        await self._chain.mine()
+        await self._chain.receipt(minting)
         return deployed
 
     async def pay(self, asset: str, address: str, units: int) -> str:
