@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import pluggy
 
 from pepay_core.domain.errors import PluginBroken, Refused, Unavailable
 from pepay_core.hookspecs import PROJECT, Hooks, OnError, specs
+from pepay_core.plugins.inspecting import Fault, fault_of
 from pepay_core.plugins.problems import Problem, Stage, told
-from pepay_core.plugins.validating import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
     from pepay_core.contracts.context import PluginContext
@@ -25,10 +25,6 @@ T = TypeVar("T")
 
 DEADLINE: Final = 10.0
 """How long core waits for a coroutine hook, in seconds."""
-
-_MARK: Final = f"{PROJECT}_impl"
-# Which plugin comes first is configuration, so no plugin may ask to be first, last, or around the others.
-_NOT_ALLOWED: Final = ("hookwrapper", "wrapper", "optionalhook", "tryfirst", "trylast", "specname")
 
 log = logging.getLogger("pepay.plugins")
 
@@ -51,6 +47,7 @@ class PluginHost:
         self._contexts: dict[str, PluginContext | None] = {}
         self._deadline = deadline
         self.on_quarantine = on_quarantine
+        """Told of every plugin that is lost, at the moment when it is."""
         self.quarantined: dict[str, Problem] = {}
         """Why each plugin that was lost is lost."""
 
@@ -65,14 +62,14 @@ class PluginHost:
 
     def register(self, name: str, module: ModuleType, ctx: PluginContext | None) -> bool:
         """Take a plugin in when it is well formed; quarantine it, and return False, when it is not."""
-        fault = self._fault(module)
+        fault = fault_of(module)
         if fault is None:
             try:
                 self._manager.register(module, name=name)
             except (pluggy.PluginValidationError, ValueError) as exc:
-                fault = (told(exc), "see the reference of the hooks, or ask its author")
+                fault = Fault(told(exc), "see the reference of the hooks, or ask its author")
         if fault is not None:
-            self.quarantine(name, Stage.REGISTER, *fault)
+            self.quarantine(name, Stage.REGISTER, fault.reason, fault.hint)
             return False
         self._contexts[name] = ctx
         return True
@@ -92,59 +89,18 @@ class PluginHost:
 
     def collect(self, hook: str, expect: type[T], **given: object) -> list[Contribution[T]]:
         """Return what every plugin contributes. One rubbish value costs its plugin all of its values, and nobody else anything."""
-        found: list[Contribution[T]] = []
-        for name in self.plugins:
-            implementation = self._implementation(hook, name)
-            if implementation is None:
-                continue
-            try:
-                values = list(cast("Iterable[T]", self._call(implementation, name, given) or ()))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as exc:  # noqa: BLE001 - sys.exit in a hook must not end the server
-                self._failed(hook, name, f"raised {told(exc)}", exc)
-                continue
-            wrong = next((each for each in values if not isinstance(each, expect)), None)
-            if any(not isinstance(each, expect) for each in values):
-                self._failed(hook, name, f"gave a {type(wrong).__name__} where a {expect.__name__} belongs")
-                continue
-            found += [Contribution(name, value) for value in values]
-        return found
+        lists = self._call_each(hook, given, lambda answer: [_expected(each, expect) for each in answer or ()])
+        return [Contribution(several.plugin, value) for several in lists for value in several.value]
 
-    def ask(self, hook: str, **given: object) -> list[Contribution[Any]]:
-        """Return the one answer that each plugin gives; used where a hook answers with a single thing."""
-        found = []
-        for name in self.plugins:
-            implementation = self._implementation(hook, name)
-            if implementation is None:
-                continue
-            try:
-                answer = self._call(implementation, name, given)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as exc:  # noqa: BLE001 - as in collect
-                self._failed(hook, name, f"raised {told(exc)}", exc)
-                continue
-            if hook == "pepay_lifespan" and not (hasattr(answer, "__aenter__") and hasattr(answer, "__aexit__")):
-                self._failed(hook, name, f"gave a {type(answer).__name__} where an asynchronous context manager belongs")
-                continue
-            found.append(Contribution(name, answer))
-        return found
+    def ask(self, hook: str, **given: object) -> list[Contribution[AbstractAsyncContextManager[None]]]:
+        """Return the one context manager that each plugin gives: for hooks that answer with something to enter."""
+        return self._call_each(hook, given, lambda answer: _expected(answer, AbstractAsyncContextManager))
 
     async def notify(self, hook: str, **given: object) -> None:
         """Tell every plugin, at once; one that fails or takes too long misses the news, and nobody else notices."""
         async with asyncio.TaskGroup() as group:
-            for name in self.plugins:
-                implementation = self._implementation(hook, name)
-                if implementation is not None:
-                    group.create_task(self._notify_one(hook, implementation, name, given))
-
-    async def _notify_one(self, hook: str, implementation: pluggy.HookImpl, name: str, given: dict[str, object]) -> None:
-        try:
-            await self._await(implementation, name, given)
-        except (Exception, SystemExit, asyncio.CancelledError) as exc:  # noqa: BLE001 - as in collect
-            _reraise_if_cancelled(exc)
-            self._failed(hook, name, _unanswered(exc, self._deadline), exc)
+            for name, implementation in self._implementations(hook):
+                group.create_task(self._tell(hook, implementation, name, given))
 
     async def chain(self, hook: str, argument: str, value: T, *, fixed: Sequence[str] = (), **given: object) -> T:
         """Return the value as the plugins leave it, each seeing what the one before returned.
@@ -152,29 +108,23 @@ class PluginHost:
         ``fixed`` names the attributes that none of them may change. Refused is the plugin's decision and is raised as it is;
         any other failure raises Unavailable, because an answer that is missing could have been a no.
         """
-        for name in self.plugins:
-            implementation = self._implementation(hook, name)
-            if implementation is None:
-                continue
+        for name, implementation in self._implementations(hook):
             try:
                 answer = await self._await(implementation, name, {**given, argument: value})
+                value = value if answer is None else _unchanged(_expected(answer, type(value)), value, fixed)
             except Refused:
                 raise
-            except (Exception, SystemExit, asyncio.CancelledError) as exc:  # noqa: BLE001 - as in collect
-                _reraise_if_cancelled(exc)
-                self._failed(hook, name, _unanswered(exc, self._deadline), exc)
-                continue
-            if answer is None:
-                continue
-            if not isinstance(answer, type(value)):
-                self._failed(hook, name, f"gave a {type(answer).__name__} where a {type(value).__name__} belongs")
-            changed = [each for each in fixed if getattr(answer, each) != getattr(value, each)]
-            if changed:
-                self._failed(hook, name, f"changed {', '.join(changed)}, which no plugin may")
-            value = cast("T", answer)
+            except (Exception, SystemExit, asyncio.CancelledError) as exc:  # noqa: BLE001 - as in _call_each
+                self._failed_awaiting(hook, name, exc)
         return value
 
     # --- inside ----------------------------------------------------------------------
+
+    def _implementations(self, hook: str) -> Iterator[tuple[str, pluggy.HookImpl]]:
+        for name in self.plugins:
+            implementation = self._implementation(hook, name)
+            if implementation is not None:
+                yield name, implementation
 
     def _implementation(self, hook: str, plugin: str) -> pluggy.HookImpl | None:
         return next((each for each in getattr(self._manager.hook, hook).get_hookimpls() if each.plugin_name == plugin), None)
@@ -183,62 +133,64 @@ class PluginHost:
         known = {**given, "ctx": self._contexts[name]}
         return implementation.function(*(known[argument] for argument in implementation.argnames))
 
+    def _call_each(self, hook: str, given: dict[str, object], read: Callable[[Any], T]) -> list[Contribution[T]]:
+        found: list[Contribution[T]] = []
+        for name, implementation in self._implementations(hook):
+            try:
+                # Read at once: an answer may be a generator, which fails only when it is run.
+                found.append(Contribution(name, read(self._call(implementation, name, given))))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as exc:  # noqa: BLE001 - sys.exit in a hook must not end the server
+                self._failed(hook, name, exc)
+        return found
+
     async def _await(self, implementation: pluggy.HookImpl, name: str, given: dict[str, object]) -> Any:
         async with asyncio.timeout(self._deadline):
             return await self._call(implementation, name, given)
 
-    def _failed(self, hook: str, name: str, reason: str, exc: BaseException | None = None) -> None:
+    async def _tell(self, hook: str, implementation: pluggy.HookImpl, name: str, given: dict[str, object]) -> None:
+        try:
+            await self._await(implementation, name, given)
+        except (Exception, SystemExit, asyncio.CancelledError) as exc:  # noqa: BLE001 - as in _call_each
+            self._failed_awaiting(hook, name, exc)
+
+    def _failed_awaiting(self, hook: str, name: str, exc: BaseException) -> None:
+        # Our own cancellation goes on; a plugin that raises CancelledError by itself has failed like any other.
+        task = asyncio.current_task()
+        if isinstance(exc, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise exc
+        self._failed(hook, name, exc)
+
+    def _failed(self, hook: str, name: str, exc: BaseException) -> None:
+        if isinstance(exc, _Rubbish):
+            reason = str(exc)
+        elif isinstance(exc, TimeoutError):
+            reason = f"did not answer within {self._deadline:g} seconds"
+        else:
+            reason = f"raised {told(exc)}"
+        log.debug("plugin %s: %s failed", name, hook, exc_info=exc)
         on_error = self._specs[hook].on_error
         if on_error is OnError.QUARANTINE:
             self.quarantine(name, Stage.CONTRIBUTE, f"{hook} {reason}", f"`pepay plugin disable {name}`, or ask its author")
-        else:
-            log.warning("plugin %s: %s %s", name, hook, reason)
-        log.debug("plugin %s: %s failed", name, hook, exc_info=exc)
+            return
+        log.warning("plugin %s: %s %s", name, hook, reason)
         if on_error is OnError.ABORT:
             raise Unavailable(f"the plugin {name} could not answer") from exc
 
-    def _fault(self, module: ModuleType) -> tuple[str, str] | None:
-        """Return what is wrong with a plugin's hooks before pluggy sees it, and what to do."""
-        for attribute, value in vars(module).items():
-            options = _options(value)
-            if options is None:
-                if attribute in self._specs and inspect.isfunction(value) and value.__module__ == module.__name__:
-                    return f"{attribute} is not marked as a hook", "put @hookimpl above it"
-                continue
-            if attribute not in self._specs:
-                meant = nearest(attribute, self._specs)
-                return f"{attribute} is not a hook", f"did you mean {meant}?" if meant else f"the hooks are {', '.join(self._specs)}"
-            asked = [option for option in _NOT_ALLOWED if options.get(option)]
-            if asked:
-                return f"{attribute} asks for {', '.join(asked)}", "use @hookimpl without arguments; the order of plugins is configuration"
-            colour = "async def" if self._specs[attribute].is_async else "def"
-            wrong = inspect.isasyncgenfunction(value) or inspect.iscoroutinefunction(value) != self._specs[attribute].is_async
-            if wrong:
-                return f"{attribute} must be `{colour}`", "hooks that contribute do no I/O; what they return may"
-            given = _arguments(getattr(Hooks, attribute))[1:]
-            unknown = [argument for argument in _arguments(value) if argument not in given]
-            if unknown:
-                return f"{attribute} asks for {', '.join(unknown)}", f"it may take: {', '.join(given) or 'nothing'}"
-        return None
+
+class _Rubbish(Exception):
+    """A hook's answer is not what the hook asks for."""
 
 
-def _options(value: object) -> dict[str, Any] | None:
-    # Read from the function's own dictionary: objects that answer to every attribute are not implementations.
-    options = vars(value).get(_MARK) if inspect.isroutine(value) and hasattr(value, "__dict__") else None
-    return options if isinstance(options, dict) else None
+def _expected(value: Any, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise _Rubbish(f"gave a {type(value).__name__} where a {kind.__name__.removeprefix('Abstract')} belongs")
+    return value
 
 
-def _arguments(function: Callable[..., Any]) -> list[str]:
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each.name for each in inspect.signature(function).parameters.values() if each.kind in positional and each.default is each.empty]
-
-
-def _unanswered(exc: BaseException, deadline: float) -> str:
-    return f"did not answer within {deadline:g} seconds" if isinstance(exc, TimeoutError) else f"raised {told(exc)}"
-
-
-def _reraise_if_cancelled(exc: BaseException) -> None:
-    """Tell our own cancellation, which goes on, from a plugin that raises CancelledError by itself."""
-    task = asyncio.current_task()
-    if isinstance(exc, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise exc
+def _unchanged(value: T, before: object, fixed: Sequence[str]) -> T:
+    changed = [each for each in fixed if getattr(value, each) != getattr(before, each)]
+    if changed:
+        raise _Rubbish(f"changed {', '.join(changed)}, which no plugin may")
+    return value

@@ -202,7 +202,7 @@ async def test_hook_pepay_lifespan():
     assert contribution.plugin == "good"
     assert happened == ["in with context of good", "out"]
     assert host.plugins == ("good", "none")
-    assert "asynchronous context manager" in host.quarantined["bad"].reason
+    assert "gave a NoneType where a AsyncContextManager belongs" in host.quarantined["bad"].reason
 
 
 async def test_hook_pepay_event(caplog):
