@@ -45,6 +45,8 @@ def _maybe_to(table: type[Table]) -> ForeignKey[Any]:
 
 
 class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
+    """A tenant."""
+
     id = _key()
     name = _text()
     created_at = _time()
@@ -60,6 +62,8 @@ class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
 
 
 class KeyRow(Table, tablename="pepay_key", db=ENGINE):
+    """An API key, without its secret."""
+
     id = _key()
     merchant = _to(MerchantRow)
     livemode = Boolean()
@@ -75,6 +79,8 @@ class KeyRow(Table, tablename="pepay_key", db=ENGINE):
 
 
 class WalletRow(Table, tablename="pepay_wallet", db=ENGINE):
+    """Receiving material; ``digest`` is what makes it unique."""
+
     id = _key()
     merchant = _to(MerchantRow)
     livemode = Boolean()
@@ -89,6 +95,8 @@ class WalletRow(Table, tablename="pepay_wallet", db=ENGINE):
 
 
 class InvoiceRow(Table, tablename="pepay_invoice", db=ENGINE):
+    """An invoice with its last assessment."""
+
     id = _key()
     merchant = _to(MerchantRow)
     livemode = Boolean()
@@ -124,6 +132,8 @@ class InvoiceRow(Table, tablename="pepay_invoice", db=ENGINE):
 
 
 class DestinationRow(Table, tablename="pepay_destination", db=ENGINE):
+    """A destination that was given to a buyer."""
+
     seq = BigSerial(primary_key=True)
     invoice = _to(InvoiceRow)
     merchant = _to(MerchantRow)
@@ -139,6 +149,8 @@ class DestinationRow(Table, tablename="pepay_destination", db=ENGINE):
 
 
 class QuoteRow(Table, tablename="pepay_quote", db=ENGINE):
+    """A locked price."""
+
     id = _key()
     invoice = _to(InvoiceRow)
     asset = _text()
@@ -153,6 +165,8 @@ class QuoteRow(Table, tablename="pepay_quote", db=ENGINE):
 
 
 class PaymentRow(Table, tablename="pepay_payment", db=ENGINE):
+    """A transfer that was attributed to an invoice."""
+
     id = _key()
     invoice = _to(InvoiceRow)
     merchant = _to(MerchantRow)
@@ -179,6 +193,8 @@ class PaymentRow(Table, tablename="pepay_payment", db=ENGINE):
 
 
 class EntryRow(Table, tablename="pepay_entry", db=ENGINE):
+    """One side of a posting."""
+
     seq = BigSerial(primary_key=True)
     posting = Id()
     # "in" or "out": the sign of the units.
@@ -210,6 +226,8 @@ class EventRow(Table, tablename="pepay_event", db=ENGINE):
 
 
 class EndpointRow(Table, tablename="pepay_endpoint", db=ENGINE):
+    """A webhook endpoint; its secrets are sealed."""
+
     id = _key()
     merchant = _to(MerchantRow)
     livemode = Boolean()
@@ -227,6 +245,8 @@ class EndpointRow(Table, tablename="pepay_endpoint", db=ENGINE):
 
 
 class DeliveryRow(Table, tablename="pepay_delivery", db=ENGINE):
+    """An event that an endpoint is told of."""
+
     id = _key()
     event = ForeignKey(EventRow, target_column="id", on_delete=OnDelete.cascade, null=False)
     event_type = _text()
@@ -244,6 +264,8 @@ class DeliveryRow(Table, tablename="pepay_delivery", db=ENGINE):
 
 
 class AttemptRow(Table, tablename="pepay_attempt", db=ENGINE):
+    """One try of a delivery."""
+
     seq = BigSerial(primary_key=True)
     delivery = _to(DeliveryRow, OnDelete.cascade)
     number = Integer()
@@ -255,6 +277,8 @@ class AttemptRow(Table, tablename="pepay_attempt", db=ENGINE):
 
 
 class CheckpointRow(Table, tablename="pepay_checkpoint", db=ENGINE):
+    """A block that a watcher can walk back to."""
+
     seq = BigSerial(primary_key=True)
     chain = _text()
     height = BigInt()
@@ -263,6 +287,8 @@ class CheckpointRow(Table, tablename="pepay_checkpoint", db=ENGINE):
 
 
 class CoverageRow(Table, tablename="pepay_coverage", db=ENGINE):
+    """A range of blocks that was looked at."""
+
     seq = BigSerial(primary_key=True)
     chain = _text()
     first_block = BigInt()
@@ -272,6 +298,8 @@ class CoverageRow(Table, tablename="pepay_coverage", db=ENGINE):
 
 
 class ChainStateRow(Table, tablename="pepay_chain_state", db=ENGINE):
+    """What a watcher last knew of its chain."""
+
     chain = Text(primary_key=True)
     health = _text()
     reason = _maybe_text()
@@ -281,6 +309,8 @@ class ChainStateRow(Table, tablename="pepay_chain_state", db=ENGINE):
 
 
 class RateRow(Table, tablename="pepay_rate", db=ENGINE):
+    """What was agreed on as a rate, or why nothing was."""
+
     seq = BigSerial(primary_key=True)
     base = _text()
     quote = _text()
@@ -291,6 +321,8 @@ class RateRow(Table, tablename="pepay_rate", db=ENGINE):
 
 
 class IdempotencyRow(Table, tablename="pepay_idempotency", db=ENGINE):
+    """A request by its idempotency key."""
+
     seq = BigSerial(primary_key=True)
     scope = _text()
     key = _text()
@@ -303,9 +335,16 @@ class IdempotencyRow(Table, tablename="pepay_idempotency", db=ENGINE):
 
 
 class LeaseRow(Table, tablename="pepay_lease", db=ENGINE):
+    """Who does what only one may do."""
+
     name = Text(primary_key=True)
     holder = _text()
     held_until = _time()
+
+
+class FactRow(Table, tablename="pepay_fact", db=ENGINE):
+    name = _key()
+    value = _text()
 
 
 TABLES: Final[tuple[type[Table], ...]] = (
@@ -327,6 +366,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     RateRow,
     IdempotencyRow,
     LeaseRow,
+    FactRow,
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
+from pepay_core.storage.repositories.facts import FactRepository
 from pepay_core.storage.repositories.invoices import InvoiceRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
@@ -40,6 +41,7 @@ class UnitOfWork:
         self.rates: ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
+        self.facts: ports.Facts = FactRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

@@ -1,5 +1,7 @@
 """The first tables."""
 
+# ruff: noqa: D101, D103 - frozen pictures of tables need no words
+
 from __future__ import annotations
 
 from typing import Any, Final
@@ -367,6 +369,13 @@ TABLES: Final[dict[str, tuple[str, dict[str, _Column]]]] = {
             "name": TEXT_KEY,
             "holder": TEXT,
             "held_until": TIME,
+        },
+    ),
+    "FactRow": (
+        "pepay_fact",
+        {
+            "name": TEXT_KEY,
+            "value": TEXT,
         },
     ),
 }

@@ -1,5 +1,7 @@
 """The first indexes, and the order of events on PostgreSQL."""
 
+# ruff: noqa: D103 - frozen pictures of tables need no words
+
 from __future__ import annotations
 
 from typing import Final
