@@ -85,6 +85,13 @@ class Chain(ABC):
         issued; scanning no further than that tip, by hash, is what makes it impossible to miss a payment to a new one.
         """
 
+    async def block(self, height: int) -> Block | None:
+        """Return the block at a height, or None where the chain cannot be asked for it.
+
+        Core asks for some that are older than its first look, so that a reorganisation may reach further back than that.
+        """
+        return None
+
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return a URI that wallets open, or None where the chain has no such thing."""
         return None

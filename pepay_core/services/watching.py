@@ -100,18 +100,29 @@ class Watcher:
     # --- the parts of a pass -------------------------------------------------------------
 
     async def _begin(self, tip: Tip, started: datetime) -> None:
-        """Start the record at the tip: nothing was issued on this chain before it was first reached."""
+        """Start the record at the tip: nothing was issued on this chain before it was first reached.
+
+        Some older blocks are kept as well, because a reorganisation may reach behind the first one.
+        """
         block = tip.block
+        older = await self._older(block)
         until = max(block.time, started) if self.chain.idle else block.time
 
         async def work(tx: Transaction) -> None:
             if await tx.chains.checkpoints(self.chain.id):
                 raise Conflict(f"{self.chain.id} was begun by another watcher")
-            await tx.chains.add_checkpoints(self.chain.id, [block])
+            await tx.chains.add_checkpoints(self.chain.id, [*older, block])
             await tx.chains.set_coverage(Coverage(self.chain.id, block.height + 1, block.height, block.hash, until))
 
         await self._store.run(work)
         log.info("%s: watching from block %d", self.chain.name, block.height + 1)
+
+    async def _older(self, block: Block) -> list[Block]:
+        distances = (KEPT, 128, 64, 32, 16, 8, 4, 2, 1)
+        heights = sorted({max(block.height - distance, 0) for distance in distances} - {block.height})
+        async with asyncio.timeout(_CALL):
+            found = [await self.chain.block(height) for height in heights]
+        return [each for each in found if each is not None]
 
     def _by_destination(self, issued: Sequence[IssuedDestination]) -> dict[Destination, IssuedDestination]:
         own = not self.chain.testnet

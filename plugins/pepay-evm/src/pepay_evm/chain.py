@@ -122,6 +122,20 @@ class EvmChain(Chain):
         """Return the newest block, and the finalized height where some amount's finality depends on it."""
         return await self._rpc.step(self._tip)
 
+    async def block(self, height: int) -> Block | None:
+        """Return the block at a height, or None where the endpoint does not have it."""
+
+        async def ask(endpoint: Endpoint) -> Block | None:
+            (answer,) = await endpoint.ask([Call("eth_getBlockByNumber", (hex(height), False))])
+            if answer is None:
+                return None
+            header = decoding.header(answer, full=False)
+            if header.height != height:
+                raise ChainUnavailable(f"{endpoint.label} answered with another block")
+            return Block(header.height, header.hash, header.time)
+
+        return await self._rpc.step(ask)
+
     async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
         """Return what arrived above ``after``, as far as one batch bears; see ``Chain.scan``."""
         span = self._span
