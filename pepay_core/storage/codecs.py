@@ -12,8 +12,8 @@ from pepay_core.domain import money
 from pepay_core.domain.assets import AssetId, ChainId
 from pepay_core.domain.chains import Finality, FinalityBand
 from pepay_core.domain.errors import InvalidInput
-from pepay_core.domain.jsontext import Number
 from pepay_core.domain.invoices import Action, Decision
+from pepay_core.domain.jsontext import Number
 from pepay_core.domain.rates import Evidence
 
 if TYPE_CHECKING:

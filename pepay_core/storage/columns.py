@@ -59,10 +59,10 @@ class BaseUnits(Column):
             return "null"
         return f"{delimiter}{int(value):0{WIDTH}d}{delimiter}" if self._meta.engine_type == "sqlite" else str(int(value))
 
-    def __eq__(self, value: Any) -> Where:  # type: ignore[override]
+    def __eq__(self, value: object) -> Where:  # type: ignore[override]
         return super().__eq__(_adapted(value))
 
-    def __ne__(self, value: Any) -> Where:  # type: ignore[override]
+    def __ne__(self, value: object) -> Where:  # type: ignore[override]
         return super().__ne__(_adapted(value))
 
     def __lt__(self, value: Any) -> Where:

@@ -130,7 +130,7 @@ class Session:
         for call in self._callbacks:
             try:
                 call()
-            except Exception:
+            except Exception:  # noqa: BLE001 - nothing here can take the commit back
                 _log.exception("a call after a commit failed")
 
 

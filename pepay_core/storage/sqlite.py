@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import piccolo.engine.sqlite  # noqa: F401 - registers how times and booleans are read
+
 from pepay_core.domain import money
 from pepay_core.domain.errors import ConfigError, Conflict, InvalidInput, StorageUnavailable
 from pepay_core.storage.rescuing import to_the_end

@@ -343,7 +343,9 @@ class LeaseRow(Table, tablename="pepay_lease", db=ENGINE):
 
 
 class FactRow(Table, tablename="pepay_fact", db=ENGINE):
-    name = _key()
+    """Something that the installation knows of itself."""
+
+    name = Text(primary_key=True)
     value = _text()
 
 

@@ -110,12 +110,14 @@ def _started(folder: Path) -> Iterator[PostgresServer]:
         os.chown(folder, someone["user"], someone["group"])
     data = folder / "data"
     initialise = [binaries / "initdb", "-D", data, "-U", "pepay", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    done = subprocess.run(initialise, capture_output=True, text=True, check=False, cwd=folder, timeout=_START_SECONDS, **someone)
+    done = subprocess.run(  # noqa: S603 - our own words, no shell
+        initialise, capture_output=True, text=True, check=False, cwd=folder, timeout=_START_SECONDS, **someone
+    )
     if done.returncode:
         raise NoPostgresError(f"initdb failed: {done.stderr.strip()[-500:]}")
     settings = [argument for name, value in _FAST.items() for argument in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
-        guard = subprocess.Popen(
+        guard = subprocess.Popen(  # noqa: S603 - our own words; the shell runs a constant
             ["/bin/sh", "-c", _GUARD, "sh", binaries / "postgres", "-D", data, "-k", folder, *settings],
             stdin=subprocess.PIPE,
             stdout=log,
@@ -187,7 +189,7 @@ def _unprivileged() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole session; the test is skipped where none can be had, and fails where one is required."""
+    """Give a PostgreSQL server for the whole session; the test is skipped where none can be had, and fails where one is required."""
     try:
         with running_postgres() as server:
             yield server

@@ -1,5 +1,7 @@
 """What watchers remember of their chains, and what was paid for coins."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,7 @@
 """Who may do what only one may do: requests with an idempotency key, and leases."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 from datetime import timedelta

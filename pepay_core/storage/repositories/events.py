@@ -1,5 +1,7 @@
 """The outbox, read in an order that misses nothing."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,7 @@
 """The append-only ledger: every posting is two rows."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final

@@ -1,5 +1,7 @@
 """Merchants, API keys and wallets."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 import hashlib

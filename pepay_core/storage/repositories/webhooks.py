@@ -1,5 +1,7 @@
 """Webhook endpoints, and the queue of what they are still to be told."""
 
+# ruff: noqa: D102 - the ports say what the methods do
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
