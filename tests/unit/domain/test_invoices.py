@@ -123,6 +123,7 @@ def test_late_money_counts_where_the_merchant_accepts_it(payments, status, timin
         ([paid("100", SEEN, at=AFTER)], Status.EXPIRED, Timing.LATE),
         ([paid("50"), paid("50", at=AFTER, number=1)], Status.UNDERPAID, Timing.LATE),
         ([paid("100"), paid("9", at=AFTER, number=1)], Status.PAID, Timing.ON_TIME),
+        ([paid("100", at=DEADLINE), paid("9", at=AFTER, number=1)], Status.PAID, Timing.ON_TIME),
     ],
 )
 def test_late_money_waits_for_a_decision_where_the_merchant_holds_it(payments, status, timing):

@@ -55,6 +55,10 @@ def test_a_liar_among_three_is_dropped_and_stays_in_the_evidence(lie):
     assert next(each.value for each in decision.evidence if each.provider == "liar") == Decimal(lie)
 
 
+def test_a_liar_has_no_influence_on_the_rate():
+    assert decide(said(a="100", b="101", liar="50")).value == decide(said(a="100", b="101")).value == Decimal("100.5")
+
+
 def test_two_liars_who_do_not_agree_leave_no_quorum():
     assert isinstance(decide(said(honest="100", liar="150", other="50")), NoRate)
 
