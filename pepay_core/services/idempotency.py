@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pepay_core.secrets import Vault
     from pepay_core.services.ports import Store, Transaction
 
-KEPT: Final = timedelta(hours=24)
+# Longer than any request may run: a claim that is older belongs to a process that died.
+_RUNNING: Final = timedelta(seconds=60)
 _PATIENCE: Final = 5.0
 _POLL: Final = 0.1
 _PURPOSE: Final = "idempotency"
@@ -67,7 +68,7 @@ class Remembering:
                 stored = await self._claim(scope, key, mark)
             except RequestInProgress:
                 if self._clock.monotonic() >= deadline:
-                    raise
+                    raise RequestInProgress from None
                 await self._wait(scope, key)
                 continue
             if stored is None:
@@ -96,7 +97,7 @@ class Remembering:
         if (scope, key) in self._running:
             raise RequestInProgress
         async with self._store.begin() as tx:
-            return await tx.idempotency.claim(scope, key, mark, now, now + KEPT)
+            return await tx.idempotency.claim(scope, key, mark, now, now + _RUNNING)
 
     async def _wait(self, scope: str, key: str) -> None:
         """Wait until the request that runs in this process is done, or a moment where it runs in another."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pepay_core.domain.errors import RateLimited, Refused, Unauthenticated
+from pepay_core.domain.errors import NotFound, RateLimited, Refused, Unauthenticated
 from pepay_core.domain.ids import INVOICE, is_id
-from pepay_core.services.callers import Caller
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.limiting import address_key
 from pepay_core.web.operations import ANYBODY
@@ -16,9 +15,13 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from pepay_core.runtime import Runtime
+    from pepay_core.services.callers import Caller
     from pepay_core.web.limiting import Allowances, Standing
 
 BUYER: Final = "buyer"
+"""The marker of what the holder of an invoice's client token may do; the path names the invoice."""
+BUYER_PAGE: Final = "buyer-page"
+"""The same for pages: who has no token is told that there is no page."""
 PLUGIN: Final = "plugin"
 """The marker of a plugin's route, which does its own authentication."""
 
@@ -35,8 +38,8 @@ async def gate(connection: ASGIConnection[Any, Any, Any, Any], route: BaseRouteH
     access = route.opt.get("access")
     if access in {ANYBODY, PLUGIN}:
         return
-    if access == BUYER:
-        await _admit_buyer(connection)
+    if access in {BUYER, BUYER_PAGE}:
+        await _admit_buyer(connection, Unauthenticated if access == BUYER else NotFound)
         return
     caller = await _authenticated(connection)
     _charge_key(connection, caller)
@@ -63,7 +66,7 @@ def _key_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-async def _admit_buyer(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+async def _admit_buyer(connection: ASGIConnection[Any, Any, Any, Any], refusal: type[Refused]) -> None:
     """Charge the buyer's address, or the key of a merchant's server that asks in the buyer's place, and check the token."""
     runtime = cast("Runtime", connection.app.state.runtime)
     known = facts(connection.scope)
@@ -80,7 +83,7 @@ async def _admit_buyer(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     invoice = str(connection.path_params["invoice"])
     token = connection.query_params.get("token") or connection.headers.get("x-pepay-token") or ""
     if not is_id(INVOICE, invoice) or not runtime.tokens.verify(invoice, token):
-        raise Unauthenticated("the token is missing, or is not this invoice's")
+        raise refusal("the token is missing, or is not this invoice's")
 
 
 def _charge_key(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:

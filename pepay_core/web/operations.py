@@ -7,10 +7,10 @@ document are both made from that, so neither can say what the other does not do.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
+import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
@@ -25,8 +25,11 @@ from pepay_core.web.schemas import Nothing
 from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
+    from pepay_core.services.idempotency import Remembering
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -131,7 +134,9 @@ def handler(made: Operation) -> HTTPRouteHandler:
 
     handle.__name__ = made.name
     litestar_path = made.path.replace("}", ":str}")
-    return HTTPRouteHandler(litestar_path, http_method=cast("Any", made.method), name=made.name, opt={"access": made.access})(handle)
+    return HTTPRouteHandler(
+        litestar_path, http_method=cast("Any", made.method), name=made.name, status_code=made.status, opt={"access": made.access}
+    )(handle)
 
 
 async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -157,8 +162,10 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
 async def _once(made: Operation, call: Call[Any, Any], key: str, raw: bytes) -> Response[bytes]:
     """Answer a request that has an idempotency key: with what it does, or with what it did."""
     check_key(key)
-    remembering = call.runtime.remembering
-    owner = f"{call.caller.merchant}:{'live' if call.caller.livemode else 'test'}" if call.caller.merchant else call.path["invoice"]
+    remembering = cast("Remembering", call.request.app.state.remembering)
+    # A buyer's key is the invoice's own: there is no merchant who would keep buyers' keys apart.
+    keyed = made.access.partition(":")[2] != ""
+    owner = f"{call.caller.merchant}:{'live' if call.caller.livemode else 'test'}" if keyed else call.path["invoice"]
     mark = fingerprint(made.method, call.request.scope["path"], raw)
     begun = await remembering.begin(f"{owner}:{made.method} {made.path}", key, mark)
     if not isinstance(begun, Remember):
@@ -187,8 +194,6 @@ def _enveloped(answer: Answer) -> dict[str, Any]:
 
 def _requires(body: type[Any]) -> bool:
     """Tell whether a body has a field that must be given, so that an empty one is a mistake."""
-    import msgspec
-
     return any(each.required for each in msgspec.structs.fields(body))
 
 

@@ -31,16 +31,17 @@ Amount: TypeAlias = Annotated[
     msgspec.Raw,
     Meta(
         description="A decimal amount, best as a string. A number is read as it is written, and never rounded.",
-        extra_json_schema={"anyOf": [{"type": "string", "pattern": _DIGITS}, {"type": "number", "minimum": 0}, {"type": "null"}], "examples": ["49.99"]},
+        extra_json_schema={
+            "anyOf": [{"type": "string", "pattern": _DIGITS}, {"type": "number", "minimum": 0}, {"type": "null"}],
+            "examples": ["49.99"],
+        },
     ),
 ]
 AnyObject: TypeAlias = Annotated[
     msgspec.Raw,
     Meta(description="Any JSON object of at most 16 KB; it comes back as it was sent.", extra_json_schema={"type": ["object", "null"]}),
 ]
-AssetText: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=171, description="A CAIP-19 asset id.", examples=["eip155:1/slip44:60"])
-]
+AssetText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=171, description="A CAIP-19 asset id.", examples=["eip155:1/slip44:60"])]
 Text255: TypeAlias = Annotated[str, Meta(max_length=255)]
 Time: TypeAlias = Annotated[
     str, Meta(pattern=_TIME, description="Epoch seconds, or RFC 3339 with an offset.", examples=["1766321400", "2026-11-01T00:00:00Z"])

@@ -98,7 +98,14 @@ async def get_invoice_status(call: Call[Nothing, None]) -> dict[str, Any]:
 
 
 @operation(
-    "POST", "/api/v1/invoices/{invoice}/cancel", tag="Invoices", access=_WRITE, ids=_INVOICE, body=CancelInvoice, gives=Invoice, refuses=(InvoiceClosed,)
+    "POST",
+    "/api/v1/invoices/{invoice}/cancel",
+    tag="Invoices",
+    access=_WRITE,
+    ids=_INVOICE,
+    body=CancelInvoice,
+    gives=Invoice,
+    refuses=(InvoiceClosed,),
 )
 async def cancel_invoice(call: Call[Nothing, CancelInvoice]) -> dict[str, Any]:
     """Cancel an invoice that nobody has paid."""

@@ -13,6 +13,8 @@ from pepay_core.web.asgi.spelling import spelling
 from pepay_core.web.asgi.tracing import tracing
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from litestar.types import ASGIApp
 
     from pepay_core.contracts.context import Clock
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pepay_core.web.limiting import Allowances
 
 
-def layered(app: ASGIApp, settings: Settings, clock: Clock, allowances: Allowances) -> ASGIApp:
+def layered(app: ASGIApp, settings: Settings, clock: Clock, allowances: Allowances, counted: Counter[tuple[str, int]]) -> ASGIApp:
     """Return the application behind everything that every request must pass; the last line is the outermost layer."""
     server = settings.server
     app = spelling(app, server.base_url)
@@ -29,4 +31,4 @@ def layered(app: ASGIApp, settings: Settings, clock: Clock, allowances: Allowanc
     app = addressing(app, server.trusted_proxies)
     app = heading(app)
     app = hardening(app, https=server.base_url.startswith("https://"))
-    return tracing(app, clock, server.base_url)
+    return tracing(app, clock, counted, server.base_url)

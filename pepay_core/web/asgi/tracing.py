@@ -14,16 +14,22 @@ from pepay_core.web.asgi.facts import facts, header
 from pepay_core.web.problems import problem_of
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from pepay_core.contracts.context import Clock
 
 _SANE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 _log: Final = logging.getLogger("pepay.requests")
 
 
-def tracing(app: ASGIApp, clock: Clock, base_url: str) -> ASGIApp:
-    """Take a request's ``x-request-id`` if it is a sane one, else make one, and return it with the answer."""
+def tracing(app: ASGIApp, clock: Clock, counted: Counter[tuple[str, int]], base_url: str) -> ASGIApp:
+    """Take a request's ``x-request-id`` if it is a sane one, else make one, and return it with the answer.
+
+    ``counted`` grows by each answer, by method and status.
+    """
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,6 +57,7 @@ def tracing(app: ASGIApp, clock: Clock, base_url: str) -> ASGIApp:
                     raise
                 await refuse(problem_of(exc), scope, sending, base_url)
             finally:
+                counted[scope["method"] if scope["method"] in _METHODS else "other", status] += 1
                 took = round((clock.monotonic() - started) * 1000)
                 who = known.caller.name if known.caller else "-"
                 # The path only: the query may hold a buyer's token.

@@ -1,0 +1,124 @@
+"""The merchant's preferences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pepay_core.domain.errors import InvalidAmount, UnknownAsset
+from pepay_core.services.preferring import MAX_BANDS, MAX_BLOCKS, MAX_NAME, MAX_ORIGINS, MAX_TOKENS
+from pepay_core.web.api.invoice_objects import Tolerance, ToleranceSent
+from pepay_core.web.decoding import amount_text
+from pepay_core.web.operations import operation
+from pepay_core.web.schemas import Amount, AssetText, Money, Nothing, Seconds, Sent
+
+if TYPE_CHECKING:
+    from pepay_core.web.operations import Call
+
+_READ: Final = "merchant:read"
+_WRITE: Final = "merchant:write"
+
+ChainText = Annotated[str, Meta(min_length=1, max_length=41, examples=["eip155:1"])]
+
+
+class BandSent(Sent):
+    """Payments worth up to ``up_to`` (null: any) are final after ``blocks``, or when the chain says ``finalized``."""
+
+    up_to: Amount = msgspec.field(default_factory=msgspec.Raw)
+    blocks: Annotated[int, Meta(ge=1, le=MAX_BLOCKS)] | None = None
+    finality: Literal["confirmations", "finalized"] | None = None
+
+
+class BrandingSent(Sent):
+    """The look of the hosted page."""
+
+    color: Annotated[str, Meta(max_length=7, examples=["#4f46e5"])] | UnsetType | None = UNSET
+    support_email: Annotated[str, Meta(max_length=255)] | UnsetType | None = UNSET
+    support_url: Annotated[str, Meta(max_length=700)] | UnsetType | None = UNSET
+
+
+class ChangeMerchant(Sent):
+    """What shall be different; what is left out stays. Lists of assets are those of the key's environment."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] | UnsetType = UNSET
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["USD"])] | UnsetType = UNSET
+    tokens: Annotated[list[AssetText], Meta(max_length=MAX_TOKENS)] | UnsetType | None = UNSET
+    settlement_asset: AssetText | UnsetType | None = UNSET
+    tolerance: ToleranceSent | UnsetType = UNSET
+    late_policy: Literal["accept", "hold"] | UnsetType = UNSET
+    finality: dict[ChainText, Annotated[list[BandSent], Meta(min_length=1, max_length=MAX_BANDS)] | None] | UnsetType = UNSET
+    branding: BrandingSent | UnsetType = UNSET
+    embed_origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=MAX_ORIGINS)] | UnsetType = UNSET
+
+
+class Band(msgspec.Struct):
+    """One band of a rule of finality."""
+
+    up_to: Money | None
+    finality: Literal["confirmations", "finalized"]
+    blocks: int | None
+
+
+class Branding(msgspec.Struct):
+    """The look of the hosted page."""
+
+    color: str | None
+    support_email: str | None
+    support_url: str | None
+
+
+class Merchant(msgspec.Struct):
+    """Who is paid, and how they want to be; ``tokens`` null stands for every known asset."""
+
+    object: Literal["merchant"]
+    id: str
+    livemode: bool
+    name: str
+    currency: str
+    tokens: list[str] | None
+    settlement_asset: str | None
+    tolerance: Tolerance
+    late_policy: Literal["accept", "hold"]
+    finality: dict[str, list[Band]]
+    branding: Branding
+    embed_origins: list[str]
+    created_at: Seconds
+
+
+@operation("GET", "/api/v1/merchant", tag="Merchant", access=_READ, gives=Merchant)
+async def get_merchant(call: Call[Nothing, None]) -> dict[str, Any]:
+    """Get the merchant's preferences."""
+    return await call.runtime.preferring.get(call.caller)
+
+
+@operation("PATCH", "/api/v1/merchant", tag="Merchant", access=_WRITE, body=ChangeMerchant, gives=Merchant, refuses=(InvalidAmount, UnknownAsset))
+async def change_merchant(call: Call[Nothing, ChangeMerchant]) -> dict[str, Any]:
+    """Change the merchant's preferences."""
+    return await call.runtime.preferring.change(call.caller, _changes(call.body))
+
+
+def _changes(sent: ChangeMerchant) -> dict[str, Any]:
+    """Return the given fields, amounts as texts."""
+    changes = {name: value for name in sent.__struct_fields__ if (value := getattr(sent, name)) is not UNSET}
+    if isinstance(sent.tolerance, ToleranceSent):
+        changes["tolerance"] = {
+            "percent": amount_text(sent.tolerance.percent, "tolerance.percent"),
+            "amount": amount_text(sent.tolerance.amount, "tolerance.amount"),
+        }
+    if isinstance(sent.branding, BrandingSent):
+        changes["branding"] = {name: value for name in sent.branding.__struct_fields__ if (value := getattr(sent.branding, name)) is not UNSET}
+    if isinstance(sent.finality, dict):
+        changes["finality"] = {chain: None if bands is None else _bands(chain, bands) for chain, bands in sent.finality.items()}
+    return changes
+
+
+def _bands(chain: str, bands: list[BandSent]) -> list[dict[str, Any]]:
+    return [
+        {"up_to": amount_text(band.up_to, f"finality.{chain}.{place}.up_to"), "blocks": band.blocks, "finality": band.finality}
+        for place, band in enumerate(bands)
+    ]
+
+
+OPERATIONS: Final = (get_merchant, change_merchant)

@@ -1,0 +1,102 @@
+"""The web application: everything that answers HTTP, put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Request, Response
+from litestar.static_files import create_static_files_router
+
+from pepay_core.clock import SystemClock
+from pepay_core.web import health, reference
+from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, wallets, webhooks
+from pepay_core.web.api import checkout as checkout_api
+from pepay_core.web.asgi.answers import render
+from pepay_core.web.asgi.bounding import MAX_BODY
+from pepay_core.web.asgi.facts import facts
+from pepay_core.web.asgi.stack import layered
+from pepay_core.web.checkout import pages
+from pepay_core.web.guards import gate
+from pepay_core.web.lifespan import lifespan
+from pepay_core.web.limiting import Allowances
+from pepay_core.web.operations import ANYBODY, handler
+from pepay_core.web.problems import problem_of
+from pepay_core.web.templating import STATIC
+
+if TYPE_CHECKING:
+    from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+    from pepay_core.contracts.context import Clock
+    from pepay_core.settings import Settings
+    from pepay_core.web.lifespan import RuntimeFactory
+
+OPERATIONS = (
+    *invoices.OPERATIONS,
+    *merchant.OPERATIONS,
+    *wallets.OPERATIONS,
+    *offers.OPERATIONS,
+    *webhooks.OPERATIONS,
+    *ledger.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *checkout_api.OPERATIONS,
+)
+"""Everything that the OpenAPI document describes."""
+
+
+class Application(Litestar):
+    """A Litestar application behind the layers that every request passes, routed or not."""
+
+    def __init__(self, settings: Settings, clock: Clock, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.allowances = Allowances(clock)
+        self.state.counted = Counter()
+        self._outermost = layered(super().__call__, settings, clock, self.state.allowances, self.state.counted)
+
+    async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend) -> None:
+        """Answer a request, or run the lifespan."""
+        await self._outermost(scope, receive, send)  # type: ignore[arg-type]
+
+
+def create_app(settings: Settings, *, workers: bool = True, runtime_factory: RuntimeFactory | None = None, clock: Clock | None = None) -> Application:
+    """Return the application; its runtime is opened when the server starts.
+
+    ``workers`` runs the watchers and the dispatcher beside it. ``runtime_factory`` replaces the runtime.
+    """
+    clock = clock or SystemClock()
+    base_url = settings.server.base_url
+
+    def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+        problem = problem_of(exc)
+        media_type, body = render(problem, request.scope, base_url)
+        return Response(body, status_code=problem.status, media_type=media_type, headers=dict(problem.headers))
+
+    async def touch(request: Request[Any, Any, Any]) -> None:
+        caller = facts(request.scope).caller
+        if caller is not None:
+            await request.app.state.runtime.authenticating.touch(caller)
+
+    return Application(
+        settings,
+        clock,
+        route_handlers=[
+            *(handler(each) for each in OPERATIONS),
+            *pages.HANDLERS,
+            *health.HANDLERS,
+            *reference.handlers(OPERATIONS, base_url),
+            create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False),
+        ],
+        guards=[gate],
+        exception_handlers={Exception: refused},
+        after_response=touch,
+        lifespan=[lifespan(runtime_factory or _opener(settings, clock, workers=workers))],
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        debug=False,
+    )
+
+
+def _opener(settings: Settings, clock: Clock, *, workers: bool) -> RuntimeFactory:
+    from pepay_core.runtime import Runtime
+
+    return lambda: Runtime.open(settings, workers=workers, clock=clock)

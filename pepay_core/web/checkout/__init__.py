@@ -1,0 +1,1 @@
+"""The hosted page: what a buyer sees, on any device and without scripts."""
