@@ -63,13 +63,15 @@ class RateHistory(Protocol):
 class _Known:
     decision: AgreedRate | NoRate
     made: float  # monotonic seconds
+    keep: float  # seconds
 
 
 class RateDesk:
     """Hands out rates that a quorum stands for, no older than the rules allow.
 
-    Decisions are kept for ``refresh`` seconds, refusals for ``retry``; whoever asks meanwhile causes no request, and everybody who asks at
-    the same time causes one. A provider has ``deadline`` seconds to answer. Do not ask inside a database transaction.
+    Decisions are kept for ``refresh`` seconds; refusals for ``retry``, and then twice as long each time up to the same. Whoever asks
+    meanwhile causes no request, and everybody who asks at the same time causes one. A provider has ``deadline`` seconds to answer.
+    Do not ask inside a database transaction.
     """
 
     def __init__(
@@ -156,11 +158,11 @@ class RateDesk:
         known = self._known.get(pair)
         if known is None:
             return None
-        elapsed = self._clock.monotonic() - known.made
-        if isinstance(known.decision, NoRate):
-            return known.decision if elapsed < self._retry else None
-        too_old = abs(self._clock.now() - known.decision.at) > self._rules.max_age
-        return None if too_old or elapsed >= self._refresh else known.decision
+        if self._clock.monotonic() - known.made >= known.keep:
+            return None
+        decision = known.decision
+        too_old = isinstance(decision, AgreedRate) and abs(self._clock.now() - decision.at) > self._rules.max_age
+        return None if too_old else decision
 
     async def _fetch(self, pairs: Collection[Pair]) -> dict[Pair, AgreedRate | NoRate]:
         answers = await self._panel.ask(pairs)
@@ -172,8 +174,16 @@ class RateDesk:
             found = {name: rates[pair] for name, rates in answers.items() if pair in rates}
             decision = self._gate(pair, self._agree(found), decisions)
             decisions[pair] = decision
-            self._known[pair] = _Known(decision, made)
+            self._known[pair] = _Known(decision, made, self._patience(self._known.get(pair), decision))
         return decisions
+
+    def _patience(self, before: _Known | None, decision: AgreedRate | NoRate) -> float:
+        """Return for how long a decision is kept: a coin that nobody knows must not use up what the sources allow for the others."""
+        if isinstance(decision, AgreedRate):
+            return self._refresh
+        if before is None or isinstance(before.decision, AgreedRate):
+            return self._retry
+        return min(2 * before.keep, self._refresh)
 
     def _agree(self, answers: Mapping[str, Rate]) -> AgreedRate | NoRate:
         if not self._panel.providers:

@@ -197,6 +197,27 @@ async def test_a_refusal_is_kept_for_a_shorter_time_still(three, clock):
     assert (await desk.rate(ETH)).value == Decimal("2502.5")
 
 
+async def test_a_pair_that_is_refused_again_and_again_is_asked_for_less_and_less(three, clock):
+    desk = desk_of(three, clock)
+    moments = []
+    for second in range(120):
+        await desk.rates([Pair("no-such-coin", "USD")])
+        if len(three[0].asked) > len(moments):
+            moments.append(second)
+        await clock.advance(1)
+    assert moments == [0, 5, 15, 35, 65, 95]
+
+
+async def test_after_a_rate_a_refusal_is_short_again(three, clock):
+    desk = desk_of(three, clock)
+    for error, seconds in ((Unavailable("down"), 5), (Unavailable("down"), 10), (None, 30), (Unavailable("down"), 5), (None, 0)):
+        for each in three:
+            each.error = error
+        assert (await desk.rates([ETH]) == {}) is (error is not None)
+        await clock.advance(seconds)
+    assert len(three[0].asked) == 5
+
+
 # --- one request for everybody -----------------------------------------------------------
 
 
