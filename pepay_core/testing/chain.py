@@ -212,7 +212,7 @@ class ChainSuite:
         self, chain: Chain, net: Net, ours: Destination, start: Block, asset: AssetId, amount: int
     ) -> None:
         if asset == chain.native:
-            amount = min(amount, 2**128 - 1)  # no chain has more coins than that
+            amount = min(amount, 2**100 + 1)  # no chain has more coins than that
         await net.pay(ours, amount, asset)
         await net.mine()
         assert units(await look(chain, [ours], start)) == [amount]
