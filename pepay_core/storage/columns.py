@@ -53,6 +53,13 @@ class BaseUnits(Column):
         """The type in the dialect of the engine."""
         return f"{_SQLITE_TYPE}({WIDTH})" if self._meta.engine_type == "sqlite" else f"NUMERIC({WIDTH},0)"
 
+    @property
+    def ddl(self) -> str:
+        """The definition, with a check: a number that came here without becoming :class:`Units` is refused, not stored as it is."""
+        name = self._meta.db_column_name
+        check = f'length("{name}") = {WIDTH}' if self._meta.engine_type == "sqlite" else f'"{name}" >= 0'
+        return f"{super().ddl} CHECK ({check})"
+
     def get_sql_value(self, value: Any, delimiter: str = "'") -> str:
         """Return the value as DDL writes it."""
         if value is None:

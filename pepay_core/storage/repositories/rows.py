@@ -84,7 +84,9 @@ class Repository:
 
     async def _update(self, table: type[Table], values: Mapping[str, Any], *where: Combinable) -> bool:
         """Change rows; tell whether there was one."""
-        changes: dict[Any, Any] = {table._meta.get_column_by_name(name): value for name, value in values.items()}  # noqa: SLF001
+        # By way of a row, where each column adapts its value to the engines.
+        row = table(_ignore_missing=True, **values)
+        changes: dict[Any, Any] = {table._meta.get_column_by_name(name): getattr(row, name) for name in values}  # noqa: SLF001
         query = table.update(changes).where(*where).returning(table._meta.primary_key)  # noqa: SLF001
         return bool(await self._session.rows(query))
 

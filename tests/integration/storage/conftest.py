@@ -151,7 +151,7 @@ class Samples:
             "value": Decimal("49.99"),
             "units": 10**18 + 1,
             "rate": Decimal("3141.592653589793238"),
-            "evidence": (Evidence("coingecko", Decimal("3141.6"), NOW), Evidence("kraken", Decimal("1"), NOW, "deviation")),
+            "evidence": (Evidence("coingecko", Decimal("3141.6"), NOW), Evidence("kraken", Decimal(1), NOW, "deviation")),
             "created_at": NOW,
             "valid_until": NOW + timedelta(minutes=15),
         }
@@ -246,3 +246,19 @@ class Samples:
 @pytest.fixture
 def samples() -> Samples:
     return Samples()
+
+
+@pytest.fixture
+async def merchant(store, samples):
+    made = samples.merchant()
+    async with store.begin() as tx:
+        await tx.merchants.add(made)
+    return made
+
+
+@pytest.fixture
+async def invoice(store, samples, merchant):
+    made = samples.invoice(merchant)
+    async with store.begin() as tx:
+        await tx.invoices.add(made)
+    return made
