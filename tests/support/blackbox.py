@@ -13,15 +13,17 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pepay_core.testing.postgres import postgres
 
 from pepay_core.testing import erc20
 from pepay_core.testing.anvil import anvil
+from pepay_core.testing.postgres import postgres
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["anvil", "postgres"]
 
