@@ -211,8 +211,11 @@ def _resolution(payments: Sequence[Payment], decisions: Sequence[Decision], *, e
         return Resolution.PENDING if exceptional else Resolution.NONE
     last = decided[-1]
     newer = any(p.active and p.detected_at > last.at for p in payments)
-    # An accepted invoice stays accepted whatever comes; after the other decisions, new money asks for a new one.
-    if exceptional and newer and last.action is not Action.ACCEPT:
+    if last.action is Action.ACCEPT:
+        # An accepted invoice stays accepted whatever comes, but not when all that was accepted has left the chain again.
+        return Resolution.ACCEPTED if any(p.active for p in payments) else Resolution.PENDING
+    # After the other decisions, new money asks for a new one.
+    if exceptional and newer:
         return Resolution.PENDING
     return _RESOLUTIONS[last.action]
 
