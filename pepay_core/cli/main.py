@@ -37,7 +37,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
     "key": Entry("pepay_core.cli.keys:key", "Make, list and revoke API keys."),
     "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
+    "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
+    "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
 }
 
 

@@ -92,6 +92,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
         lifespan=[lifespan(runtime_factory or _opener(settings, clock, workers=workers))],
         request_max_body_size=MAX_BODY,
         openapi_config=None,
+        logging_config=None,
         debug=False,
     )
 

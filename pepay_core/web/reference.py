@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
 from pepay_core.domain.errors import NotFound
 from pepay_core.web.openapi import build

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, quote
 
 from litestar import Request, Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
 from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound

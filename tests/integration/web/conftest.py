@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from pepay_core import runtime as composing
-from pepay_core.api import Pair, Rate, RateProvider
+from pepay_core.api import Rate, RateProvider
 from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.plugins.catalogue import Catalogue
@@ -31,7 +30,7 @@ from pepay_core.testing.toy import COIN, DOLLAR, TOY, ToyChain, ToyNet
 from pepay_core.web.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from pepay_core.runtime import Runtime

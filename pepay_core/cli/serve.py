@@ -1,0 +1,112 @@
+"""``pepay serve`` and ``pepay migrate``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from pepay_core.cli.invocation import Invocation, as_json, pass_invocation
+from pepay_core.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pepay_core.settings import Settings
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer requests.")
+@click.option(
+    "--role",
+    type=click.Choice(["api", "worker", "all"]),
+    default="all",
+    show_default=True,
+    help="Answer requests (api), watch chains and deliver webhooks (worker), or both.",
+)
+@click.option("--safe", is_flag=True, help="Leave out every plugin that is not a stock one.")
+@pass_invocation
+def serve(invocation: Invocation, *, workers: int, role: str, safe: bool) -> None:
+    """Run the server. An empty database is migrated; one that is behind is not touched."""
+    from pepay_core import log
+
+    settings = invocation.settings
+    log.configure(level=settings.log.level, as_json=settings.log.format == "json")
+    if workers > 1 and settings.database_url.startswith("sqlite"):
+        raise ConfigError("SQLite serves one process, and several were asked for", hint="leave --workers out, or set [database] url to a PostgreSQL")
+    asyncio.run(_prepare(settings))
+    if role == "worker":
+        asyncio.run(_work(settings, safe=safe))
+        return
+    _serve(settings, workers, watching=role == "all", safe=safe)
+
+
+def _serve(settings: Settings, workers: int, *, watching: bool, safe: bool) -> None:
+    from pepay_core.web import serving
+
+    with serving.listen(settings) as listening:
+
+        def ready() -> None:
+            click.echo(f"PePay is ready at {serving.url_of(listening)}")
+
+        if workers > 1:
+            serving.serve_many(settings, listening, workers, workers=watching, safe=safe, ready=ready)
+            return
+        asyncio.run(serving.serve(serving.located(settings, listening), listening, workers=watching, safe=safe, ready=ready))
+
+
+async def _work(settings: Settings, *, safe: bool) -> None:
+    """Run watchers and dispatcher until a signal comes."""
+    from pepay_core.runtime import Runtime
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    async with Runtime.open(settings, workers=True, safe=safe):
+        click.echo("PePay is working")
+        await stop.wait()
+
+
+async def _prepare(settings: Settings) -> None:
+    """Migrate an empty database; raises ConfigError for one that is behind, or cannot be used."""
+    from pepay_core.storage.migrating import is_empty, pending
+
+    apps = _apps(settings)
+    if await is_empty(settings.database_url):
+        await _migrate(settings, apps)
+    elif behind := await pending(settings.database_url, apps):
+        shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
+        raise ConfigError(f"the database {settings.database_name} is behind the code: {shown}", hint="back it up, then run `pepay migrate`")
+
+
+def _apps(settings: Settings) -> dict[str, str]:
+    """Return the module of the tables of each plugin that has some."""
+    from pepay_core.clock import SystemClock
+    from pepay_core.http import AiohttpClient
+    from pepay_core.plugins.lifecycle import assemble
+
+    return assemble(settings, clock=SystemClock(), http=AiohttpClient(), strict=False).piccolo_apps
+
+
+async def _migrate(settings: Settings, apps: dict[str, str]) -> dict[str, list[str]]:
+    from pepay_core.storage.migrating import migrate as bring_up
+
+    report = await bring_up(settings.database_url, apps)
+    for plugin, reason in report.failed.items():
+        click.echo(f"Warning: the tables of the plugin {plugin} were not migrated: {reason}", err=True)
+    return {app: list(done) for app, done in report.applied.items()}
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="Print for machines.")
+@pass_invocation
+def migrate(invocation: Invocation, *, json_: bool) -> None:
+    """Bring the database to the state that the code needs."""
+    settings = invocation.settings
+    applied = asyncio.run(_migrate(settings, _apps(settings)))
+    if json_:
+        as_json(applied)
+        return
+    done = [f"{app}: {each}" for app, migrations in applied.items() for each in migrations]
+    click.echo("\n".join(done) if done else "Nothing to do: the database is up to date.")

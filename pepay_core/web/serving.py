@@ -1,0 +1,157 @@
+"""Running the application under uvicorn: in this process, or in several."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from pepay_core.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+    from types import FrameType
+
+    from litestar import Litestar
+
+    from pepay_core.runtime import Runtime
+    from pepay_core.settings import Settings
+
+_GRACE: Final = 10
+_BACKLOG: Final = 2048
+_OPTIONS: Final[dict[str, Any]] = {
+    # What is logged, which peers are proxies, and what a Host may be, is decided by our own layers.
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "ws": "none",
+    "lifespan": "on",
+    "timeout_graceful_shutdown": _GRACE,
+    "backlog": _BACKLOG,
+}
+
+
+class Server(uvicorn.Server):
+    """Says when it accepts requests, and ends without raising the signal that ended it once more: the runtime is left after it."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature is the library's
+        """Stop taking requests and finish those that run; a second interrupt does not wait for them."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the configuration says; raises ConfigError."""
+    host, port = settings.server.host, settings.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as exc:
+        reason = os.strerror(exc.errno) if isinstance(exc, OSError) and exc.errno else str(exc)
+        raise ConfigError(f"cannot listen on {host} port {port}: {reason}", hint="set [server] host and port to what is free") from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def located(settings: Settings, listening: socket.socket) -> Settings:
+    """Return the settings with the port that was got, and a base URL that leads there where none is configured."""
+    port = listening.getsockname()[1]
+    changes: dict[str, Any] = {"port": port}
+    if "base_url" not in settings.server.model_fields_set:
+        changes["base_url"] = f"http://localhost:{port}"
+    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL at which a socket can be reached from this machine."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what is bound is the operator's to say
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(settings: Settings, listening: socket.socket, *, workers: bool, safe: bool, ready: Callable[[], None]) -> None:
+    """Serve in this process until a signal ends it; raises ConfigError when the operator must change something first."""
+    from pepay_core.runtime import Runtime
+    from pepay_core.web.app import create_app
+
+    _quieten()
+    async with Runtime.open(settings, workers=workers, safe=safe) as runtime:
+        app = create_app(settings, runtime_factory=lambda: _opened(runtime))
+        await Server(uvicorn.Config(app, **_OPTIONS), ready).serve([listening])
+
+
+@contextlib.asynccontextmanager
+async def _opened(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """Yield what is open already, and is closed by whoever opened it."""
+    yield runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """Makes the application in a process of its own; what it needs to know travels with it."""
+
+    config: Path | None
+    port: int
+    workers: bool
+    safe: bool
+
+    def __call__(self) -> Litestar:
+        """Return the application; its runtime is opened when the process starts to serve."""
+        from pepay_core import log
+        from pepay_core.runtime import Runtime
+        from pepay_core.settings import load_settings
+        from pepay_core.web.app import create_app
+
+        settings = load_settings(self.config, os.environ)
+        if "base_url" not in settings.server.model_fields_set:
+            server = settings.server.model_copy(update={"base_url": f"http://localhost:{self.port}"})
+            settings = settings.model_copy(update={"server": server})
+        log.configure(level=settings.log.level, as_json=settings.log.format == "json")
+        _quieten()
+        return create_app(settings, runtime_factory=lambda: Runtime.open(settings, workers=self.workers, safe=self.safe))
+
+
+def serve_many(settings: Settings, listening: socket.socket, count: int, *, workers: bool, safe: bool, ready: Callable[[], None]) -> None:
+    """Serve in several processes, and start again the ones that die."""
+    factory = Factory(settings.config_path, listening.getsockname()[1], workers, safe)
+    config = uvicorn.Config(factory, factory=True, workers=count, **_OPTIONS)
+    threading.Thread(target=_await_answer, args=(listening.getsockname()[:2], ready), daemon=True).start()
+    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+
+
+def _quieten() -> None:
+    """Keep the server's own diary out of the log; what goes wrong in it stays."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _await_answer(address: tuple[str, int], ready: Callable[[], None]) -> None:
+    """Call ``ready`` once some process answers."""
+    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=2) as connection:
+            connection.sendall(request)
+            if connection.recv(16).startswith(b"HTTP/1.1 200"):
+                ready()
+                return
+        time.sleep(0.1)
