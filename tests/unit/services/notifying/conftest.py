@@ -45,16 +45,25 @@ class Post:
 
     def __post_init__(self) -> None:
         self.notified: list[Event] = []
+        self.dispatchers: list[Dispatcher] = []
+        """Those that learn at once of what is published; empty it to be another process."""
         self.ids = Ids(self.clock)
-        self.outbox = Outbox(self.clock, self.ids, self.notified.append)
+        self.outbox = Outbox(self.clock, self.ids, self._notify)
         self.notifiers: dict[str, Notifier] = {"webhook": WebhookNotifier(self.http, self.clock, deadline=5)}
         self.endpoints = Endpoints(self.store, self.notifiers, self.vault, self.outbox, self.ids, self.clock)
         self.feed = Feed(self.store)
 
+    def _notify(self, event: Event) -> None:
+        self.notified.append(event)
+        for each in self.dispatchers:
+            each.wake()
+
     def dispatcher(self, **settings: Any) -> Dispatcher:
-        return Dispatcher(
+        made = Dispatcher(
             self.store, self.notifiers, settings.pop("vault", self.vault), self.outbox, self.clock, **{"rng": lambda: 0.0, "grace": 0.05, **settings}
         )
+        self.dispatchers.append(made)
+        return made
 
     async def endpoint(self, url: str | None = None, events: tuple[str, ...] = ("*",), *, caller: Caller | None = None) -> dict[str, Any]:
         return await self.endpoints.create(caller or self.caller, url or self.receiver.url, events)

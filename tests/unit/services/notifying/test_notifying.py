@@ -430,13 +430,11 @@ async def test_an_endpoint_that_moved_after_the_claim_is_called_at_its_new_place
 # --- the loop --------------------------------------------------------------------------
 
 
-async def test_a_wake_delivers_without_time_passing(post):
+async def test_an_event_of_this_process_is_delivered_without_time_passing(post):
     await post.endpoint()
-    dispatcher = post.dispatcher()
-    async with running(dispatcher):
+    async with running(post.dispatcher()):
         await until(lambda: post.clock.sleeping)
         event = await post.publish()
-        dispatcher.wake()
         await post.receiver.wait_for(1)
     assert post.received() == [event.id]
 
@@ -444,6 +442,7 @@ async def test_a_wake_delivers_without_time_passing(post):
 async def test_events_of_another_process_are_noticed_without_a_wake(post):
     await post.endpoint()
     async with running(post.dispatcher(poll=2)):
+        post.dispatchers.clear()
         await until(lambda: post.clock.sleeping)
         await post.publish()
         await post.clock.advance(2)
