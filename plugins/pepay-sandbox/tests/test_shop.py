@@ -102,14 +102,14 @@ async def test_the_order_page_follows_what_webhooks_say(visitor, order, stub):
     assert await stub.move(number, "invoice.processing", status="processing") == 204
     page = await visitor.see(order)
     assert "as the last webhook said" in page
-    assert ">processing<" in page
+    assert "Processing." in page
     assert 'data-live="' in page
     assert 'http-equiv="refresh"' in page
 
     assert await stub.move(number, "invoice.paid", status="paid", fulfil=True) == 204
     page = await visitor.see(order)
     assert "<strong>true</strong>" in page
-    assert "The shop may hand out the coffee" in page
+    assert "<strong>Paid.</strong> The shop may hand out the coffee" in page
     assert 'data-live="' not in page
 
 
@@ -130,7 +130,7 @@ async def test_an_older_webhook_that_comes_later_does_not_take_the_order_back(vi
 
     await stub.tell("invoice.created", old)
 
-    assert ">paid<" in await visitor.see(order)
+    assert "<strong>Paid.</strong>" in await visitor.see(order)
 
 
 async def test_the_webhooks_page_shows_every_delivery_with_its_headers_and_body(visitor, order, stub):
@@ -139,7 +139,7 @@ async def test_the_webhooks_page_shows_every_delivery_with_its_headers_and_body(
     page = await visitor.see("/webhooks")
 
     assert "invoice.paid" in page
-    assert page.count("valid</span>") == 2
+    assert page.count("both signatures valid") == 1
     assert "webhook-signature: v1," in page
     assert "&quot;fulfil&quot;: true" in page
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import NotReady
 from pepay_core.testing import foundry
-from pepay_sandbox.children import ended
+from pepay_sandbox.children import beside, ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,13 +40,8 @@ async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, por
     async with ended(process):
         assert process.stdout is not None
         address = await _listening(process.stdout, binary)
-        draining = asyncio.create_task(_drain(process.stdout), name="anvil output")
-        try:
+        async with beside(_drain(process.stdout)):
             yield f"http://{address}"
-        finally:
-            draining.cancel()
-            with suppress(asyncio.CancelledError):
-                await draining
 
 
 async def _listening(output: asyncio.StreamReader, binary: Path) -> str:

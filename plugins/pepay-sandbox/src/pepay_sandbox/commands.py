@@ -31,7 +31,9 @@ def evm(**options: Any) -> None:
 @click.command("demo")
 @click.option("--pay", is_flag=True, help="Buy once in the terminal, show each event with its timing, and stop.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Where PePay listens; 8000, or another where that is taken. 0 lets the system choose.")
-@click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="Keep configuration, database and log here.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False, resolve_path=True), help="Keep configuration, database and log here."
+)
 @click.option("--node", type=click.Choice(["auto", "anvil", "py-evm"]), default="auto", show_default=True, help="What runs the chain.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def demo(**options: Any) -> None:

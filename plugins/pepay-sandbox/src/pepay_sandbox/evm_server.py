@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp import web
 from pepay_core.api import Unavailable, decode, encode
 from pepay_sandbox import jsonrpc
 from pepay_sandbox.jsonrpc import RpcError
+from pepay_sandbox.children import beside
 from pepay_sandbox.loopback import serve
 
 if TYPE_CHECKING:
@@ -34,13 +35,10 @@ async def evm_server(*, chain_id: int, block_seconds: float, port: int = 0) -> A
         node = _Node(methods, worker)
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_post("/", node.handle)
-        async with serve(app, port=port) as url, asyncio.TaskGroup() as tasks:
-            mining = tasks.create_task(node.mine_every(block_seconds)) if block_seconds else None
-            try:
-                yield url
-            finally:
-                if mining:
-                    mining.cancel()
+        async with AsyncExitStack() as stack:
+            if block_seconds:
+                await stack.enter_async_context(beside(node.mine_every(block_seconds)))
+            yield await stack.enter_async_context(serve(app, port=port))
 
 
 def _build(chain_id: int, automine: bool) -> EvmMethods:

@@ -17,17 +17,20 @@ OPEN: Final = frozenset({"unpaid", "processing", "underpaid"})
 _TONES: Final = {
     "paid": "good",
     "overpaid": "good",
+    "confirmed": "good",
     "processing": "busy",
+    "confirming": "busy",
     "underpaid": "warn",
     "expired": "bad",
     "canceled": "bad",
+    "reverted": "bad",
 }
 _SENTENCES: Final = {
     "unpaid": ("", "Waiting for a payment."),
     "processing": ("", "The payment is on the chain. It counts once enough blocks stand on it."),
     "underpaid": ("warn", "Some of it has arrived. Pay the rest to the same address."),
-    "paid": ("good", "Paid. The shop may hand out the coffee."),
-    "overpaid": ("good", "Paid, and more than was asked. The shop may hand out the coffee, and owes the difference."),
+    "paid": ("good", "The shop may hand out the coffee."),
+    "overpaid": ("good", "More arrived than was asked. The shop may hand out the coffee, and owes the difference."),
     "expired": ("bad", "The time to pay is over."),
     "canceled": ("bad", "The order was canceled."),
 }
@@ -106,7 +109,7 @@ def order(product: str, invoice: Mapping[str, Any], events: Sequence[Received], 
 <p class="soft">Order <code>{escape(invoice["id"])}</code></p>
 <h1>{escape(product)}</h1>
 <p class="price">${escape(invoice["amount"])}</p>
-<div class="note {tone}" role="status"><strong>{badge(status)}</strong> {sentence}</div>
+<div class="note {tone}" role="status"><strong>{escape(status.capitalize())}.</strong> {sentence}</div>
 <p class="soft small">Status {source}. The shop acts on <code>fulfil</code>: <strong>{"true" if invoice["fulfil"] else "false"}</strong>.</p>
 {_payments(invoice)}
 <section class="card"><h2>Webhooks about this order</h2>{f'<ol class="list">{rows}</ol>' if rows else '<p class="soft">None yet.</p>'}</section>
@@ -129,6 +132,8 @@ def _paying(invoice: Mapping[str, Any]) -> str:
     link = f'<a class="button" href="{escape(invoice["payment_url"])}">Open the payment page</a>'
     if invoice["status"] not in OPEN:
         return f'<div class="card key"><h2>Done</h2>{link}<a class="button primary" href="/">Back to the shop</a></div>'
+    if invoice["status"] == "processing":
+        return f'<div class="card key"><h2>On its way</h2><p class="soft">Nothing is left to pay.</p>{link}</div>'
     chosen = [each for each in invoice["payment_options"] if each["quote"] and each["destination"]]
     asked = f"{chosen[0]['quote']['amount']} {chosen[0]['symbol']} on {chosen[0]['network']}" if chosen else "the amount that PePay quotes"
     rest = "Pay the rest" if invoice["status"] == "underpaid" else "Pay in full"
@@ -167,7 +172,9 @@ def _delivery(received: Received) -> str:
 
 
 def verdicts(received: Received) -> str:
-    """Return a badge for each signature."""
+    """Return one badge when both signatures are valid, else one for each."""
+    if received.genuine:
+        return '<span class="badge good">both signatures valid</span>'
     schemes = (("webhook-signature", received.standard), ("X-Pepay-Signature", received.pepay))
     return "".join(f'<span class="badge {"good" if valid else "bad"}">{name} {"valid" if valid else "INVALID"}</span>' for name, valid in schemes)
 

@@ -41,6 +41,8 @@ async def pay_invoice(api: Api, wallet: TestWallet, invoice: str, share: Share, 
     if chosen is None:
         raise InvalidInput(f"invoice {invoice[:40]} has nothing to pay: it offers no quote")
     units = share.of(int(chosen["quote"]["amount_base_units"]))
+    if not units:
+        raise InvalidInput("nothing is left to pay: wait until what was sent is confirmed")
     transaction = await wallet.pay(chosen["asset"], chosen["destination"], units)
     return Sent(transaction, chosen["asset"], chosen["symbol"], units)
 

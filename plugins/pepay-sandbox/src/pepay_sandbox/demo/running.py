@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import tempfile
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -76,7 +76,9 @@ async def running_demo(*, port: int | None = None, folder: Path | None = None, n
         usdc = await wallet.deploy_token()
         home = await making
 
-        gateway_port = free_port(USUAL_PORT) if port is None else port or free_port(0)
+        gateway_port = free_port(USUAL_PORT if port is None else port)
+        if port and gateway_port != port:
+            raise OSError(errno.EADDRINUSE, f"port {port} is already in use")
         gateway = f"http://{HOST}:{gateway_port}"
         catcher = Catcher(time.time)
         shop = Shop(catcher, wallet, _choices(chain, usdc))
@@ -131,5 +133,6 @@ def _settings(port: int, gateway: str, chain: LocalChain, usdc: TestToken) -> di
 async def _dropped(task: asyncio.Task[Any]) -> None:
     """Cancel a task that nobody waits for any more, and let it clean up."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()  # told already by whoever waited for it
