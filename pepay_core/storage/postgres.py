@@ -128,7 +128,7 @@ class PgDatabase:
             raise translated from exc
 
     async def _rollback(self, connection: Any) -> None:
-        if connection.is_closed() or not connection.is_in_transaction():
+        if _is_closed(connection) or not connection.is_in_transaction():
             return
         try:
             async with asyncio.timeout(_ROLLBACK_SECONDS):
@@ -174,15 +174,22 @@ def _place(url: str) -> str:
     return f"{parts.netloc.rpartition('@')[2] or 'the local socket'}{parts.path}"
 
 
+def _is_closed(connection: Any) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken a dead connection back already
+        return True
+
+
 def _translated(exc: Exception, connection: Any) -> Exception:
     # A time-out is an OSError, and a cancelled query an intervention of the operator: neither is a lost connection.
     if isinstance(exc, TimeoutError | failures.QueryCanceledError | failures.InsufficientResourcesError | failures.ReadOnlySQLTransactionError):
         return StorageUnavailable(f"the database does not answer ({type(exc).__name__})")
     if isinstance(exc, failures.SerializationError | failures.DeadlockDetectedError):
         return TryAgain(f"the database asks to try again ({type(exc).__name__})")
-    if isinstance(exc, _LOST) or (isinstance(exc, asyncpg.InterfaceError) and connection.is_closed()):
+    if isinstance(exc, _LOST) or (isinstance(exc, asyncpg.InterfaceError) and _is_closed(connection)):
         return TryAgain(f"the connection to the database was lost ({type(exc).__name__})")
-    if isinstance(exc, failures.IntegrityConstraintViolationError):
+    if isinstance(exc, failures.UniqueViolationError | failures.ForeignKeyViolationError | failures.RestrictViolationError):
         return Conflict("contradicts something that is already stored")
     if isinstance(exc, failures.DataError):
         return InvalidInput("a value cannot be stored")
