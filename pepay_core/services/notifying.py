@@ -45,7 +45,7 @@ class Dispatcher:
         *,
         concurrency: int = 20,
         per_endpoint: int = 4,
-        lease: timedelta = timedelta(seconds=60),
+        lease: timedelta = timedelta(seconds=30),
         deadline: float = 15,
         poll: float = 1,
         grace: float = 3,

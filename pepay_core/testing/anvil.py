@@ -233,13 +233,17 @@ else:
     @pytest.fixture
     def anvil() -> Iterator[Anvil]:
         """Return a fresh node that mines on command, or skip with the reason; with ``anvil`` in PEPAY_TEST_REQUIRE, fail."""
+        with new_anvil() as node:
+            yield node
+
+    def new_anvil() -> Anvil:
+        """Return a node to be started, for fixtures that live longer than one test; skips or fails as the fixture does."""
         try:
             find_anvil()
         except AnvilMissing as exc:
             if "anvil" in os.environ.get("PEPAY_TEST_REQUIRE", "").split(","):
                 pytest.fail(str(exc))
             pytest.skip(str(exc))
-        with Anvil() as node:
-            yield node
+        return Anvil()
 
-    __all__ += ["anvil"]
+    __all__ += ["anvil", "new_anvil"]

@@ -99,8 +99,7 @@ def test_an_underpaid_invoice_quotes_the_rest_and_a_second_payment_completes_it(
     paid = world.gateway.await_status(invoice, "paid")
 
     assert paid["amount_paid"] == "49.99"
-    expected = {"invoice.underpaid", "invoice.processing", "invoice.paid"}
-    until(lambda: expected <= set(world.shop.types(invoice["id"])), "the webhooks of both payments")
+    until(lambda: {"invoice.underpaid", "invoice.paid"} <= set(world.shop.types(invoice["id"])), "the webhooks of both payments")
 
 
 def test_too_much_is_overpaid_and_says_by_how_much(world):
@@ -151,11 +150,9 @@ def test_look_alikes_failed_and_empty_transfers_change_nothing(world):
 
 def test_a_reorganisation_takes_the_invoice_back_and_the_same_transaction_is_credited_once_more(world):
     invoice = world.gateway.invoice(pay_with=world.token(world.usdc))
-    raw = world.node.snapshot()
     world.pay(invoice, "USDC")
     world.node.mine(2)
     world.gateway.await_status(invoice, "paid")
-    assert raw
 
     world.node.reorg(3)
     world.node.mine()

@@ -156,6 +156,7 @@ class Gateway:
     url: str = ""
     process: subprocess.Popen[str] | None = None
     output: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command line."""
@@ -191,7 +192,8 @@ class Gateway:
                 break
         alarm.cancel()
         assert self.url, "".join(self.output)
-        threading.Thread(target=lambda: self.output.extend(process.stdout or ()), daemon=True).start()
+        self.reader = threading.Thread(target=lambda: self.output.extend(process.stdout or ()), daemon=True)
+        self.reader.start()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server, gently or not."""
@@ -205,6 +207,11 @@ class Gateway:
             process.kill()
             process.wait()
             pytest.fail("the server did not stop:\n" + "".join(self.output[-40:]))
+        finally:
+            if self.reader is not None:
+                self.reader.join(5)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = "test", headers: dict[str, str] | None = None, raw: bytes | None = None
