@@ -95,6 +95,7 @@ class Invoicing:
         accepted = self._offering.accepted(merchant, draft.tokens, livemode=draft.livemode)
         await self._valuation.prepare(accepted, draft.currency)
         if accepted and not any(self._valuation.priced(token, draft.currency) for token in accepted):
+            await self._valuation.blame(accepted, draft.currency)
             raise RatesUnavailable(f"no accepted asset has an exchange rate in {draft.currency} at the moment")
 
     async def _create(

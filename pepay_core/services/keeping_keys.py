@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.errors import Forbidden, InvalidInput
+from pepay_core.domain.errors import Forbidden, InvalidInput, NotFound
 from pepay_core.domain.ids import KeyId
 from pepay_core.domain.merchants import SCOPES, ApiKey
 from pepay_core.services.authenticating import KeyDigests
@@ -76,11 +76,6 @@ class KeepingKeys:
         await tx.keys.add(key)
         return key, self._digests.text(key, secret)
 
-    async def get(self, caller: Caller, key: str) -> dict[str, Any]:
-        """Return a key without its secret."""
-        async with self._store.read() as tx:
-            return _view(await tx.keys.get(caller.merchant, KeyId(key)))
-
     async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
         """Return the keys of the caller's environment, newest first, revoked ones included."""
         async with self._store.read() as tx:
@@ -88,14 +83,15 @@ class KeepingKeys:
         return Slice(tuple(_view(key) for key in found.items), found.has_more)
 
     async def revoke(self, caller: Caller, key: str) -> dict[str, Any]:
-        """Withdraw a key at once and for good; doing it again changes nothing."""
+        """Withdraw a key at once and for good; raises NotFound for one that is revoked already."""
         async with self._store.begin() as tx:
             found = await tx.keys.get(caller.merchant, KeyId(key))
             if found.livemode is not caller.livemode:
-                raise Forbidden("this key belongs to the other environment")
-            if found.revoked_at is None:
-                found = replace(found, revoked_at=self._clock.now())
-                await tx.keys.save(found)
+                raise NotFound("there is no such key in this environment")
+            if found.revoked_at is not None:
+                raise NotFound("this key is revoked already")
+            found = replace(found, revoked_at=self._clock.now())
+            await tx.keys.save(found)
         return _view(found)
 
     @staticmethod

@@ -148,7 +148,11 @@ class Offering:
         """Return the agreed price of an asset, with its evidence; raises RatesUnavailable."""
         token = self._base(base)
         self._valuation.decimals(quote, field="quote")
-        rate = await self._valuation.price(token, quote)
+        try:
+            rate = await self._valuation.price(token, quote)
+        except RatesUnavailable:
+            await self._valuation.blame([token], quote, field="quote")
+            raise
         return {
             "object": "rate",
             "base": token.id,

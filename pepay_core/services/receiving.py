@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.contracts.chain import WalletMaterial
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pepay_core.services.callers import Caller
     from pepay_core.services.minting import Ids
     from pepay_core.services.paging import Page, Slice
-    from pepay_core.services.ports import Store
+    from pepay_core.services.ports import Store, Transaction
 
 MAX_LABEL: Final = 100
 MAX_ADDRESSES: Final = 1_000
@@ -68,11 +69,9 @@ class Receiving:
         return _view(stored, first)
 
     async def get(self, caller: Caller, wallet: str) -> dict[str, Any]:
-        """Return a wallet, archived or not."""
+        """Return a wallet that is in use; raises NotFound."""
         async with self._store.read() as tx:
-            found = await tx.wallets.get(caller.merchant, WalletId(wallet))
-        if found.livemode is not caller.livemode:
-            raise NotFound(f"there is no wallet {wallet[:40]}")
+            found = await self._find(tx, caller, wallet)
         return _view(found, await self._first_address(found))
 
     async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
@@ -85,12 +84,16 @@ class Receiving:
     async def archive(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Issue no more addresses from a wallet; those that were issued stay watched."""
         async with self._store.begin() as tx:
-            found = await tx.wallets.get(caller.merchant, WalletId(wallet))
-            if found.livemode is not caller.livemode:
-                raise NotFound(f"there is no wallet {wallet[:40]}")
-            if found.archived_at is None:
-                await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
-        return await self.get(caller, wallet)
+            found = replace(await self._find(tx, caller, wallet), archived_at=self._clock.now())
+            await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
+        return _view(found, await self._first_address(found))
+
+    @staticmethod
+    async def _find(tx: Transaction, caller: Caller, wallet: str) -> Wallet:
+        found = await tx.wallets.get(caller.merchant, WalletId(wallet))
+        if found.livemode is not caller.livemode or found.archived_at is not None:
+            raise NotFound("there is no such wallet in use")
+        return found
 
     def _chain(self, family: str, *, livemode: bool) -> Chain:
         chains = self._catalogue.family(family)

@@ -63,6 +63,14 @@ class Valuation:
             currency = "USD"
         await self._desk.rates([Pair(each, currency) for each in sorted(wanted)])
 
+    async def blame(self, tokens: list[Token], currency: str, *, field: str = "currency") -> None:
+        """Raise InvalidInput when it is the currency that has no price: the same assets have one in dollars."""
+        if "/" in currency or currency == "USD":
+            return
+        await self.prepare(tokens, "USD")
+        if any(self.priced(token, "USD") for token in tokens):
+            raise InvalidInput(f"no running source of rates knows a price in {currency}; in USD there is one", field=field)
+
     def _asset(self, currency: str, field: str) -> Token:
         try:
             return self._catalogue.token(currency)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from pepay_core.web.checkout import pages
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
-from pepay_core.web.operations import ANYBODY, handler
+from pepay_core.web.operations import ANYBODY, handler, preflights
 from pepay_core.web.problems import problem_of
 from pepay_core.web.templating import STATIC
 
@@ -80,6 +80,8 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
         settings,
         clock,
         route_handlers=[
+            # First, or Litestar would answer OPTIONS by itself, with the methods of whichever operation it was told of first.
+            *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
             *health.HANDLERS,

@@ -16,8 +16,6 @@ from pepay_core.domain.money import AMOUNT_PATTERN
 from pepay_core.web.problems import InvalidJson, WrongMediaType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from litestar.datastructures import MultiDict
 
 T = TypeVar("T")
@@ -60,9 +58,14 @@ def decode_body(body: bytes, content_type: str | None, into: type[T]) -> T:
         raise InvalidJson(f"the body is not JSON: {exc}") from None
 
 
-def decode_query(query: MultiDict[str] | Mapping[str, str], into: type[T]) -> T:
-    """Return a query as a struct; names that it does not have are ignored, and of a repeated one the last counts."""
-    given = {name: query[name] for name in query}
+def decode_query(query: MultiDict[str], into: type[T]) -> T:
+    """Return a query as a struct; names that it does not have are ignored. Raises InvalidInput with the parameter's name."""
+    known = {field.encode_name for field in msgspec.structs.fields(into)}
+    given: dict[str, str] = {}
+    for name, value in query.multi_items():
+        if name in given and name in known:
+            raise InvalidInput("is given twice", field=name)
+        given[name] = value
     try:
         return msgspec.convert(given, into, strict=False)
     except msgspec.ValidationError as exc:

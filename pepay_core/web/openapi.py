@@ -11,7 +11,7 @@ from pepay_core import __version__
 from pepay_core.domain import errors
 from pepay_core.web import problems
 from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import ANYBODY
+from pepay_core.web.operations import ANYBODY, MAX_PATH_TEXT
 from pepay_core.web.schemas import ProblemDocument, id_pattern
 
 if TYPE_CHECKING:
@@ -120,27 +120,21 @@ def _path_parameters(each: Operation) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", each.path):
         prefix = each.ids.get(name)
         pattern = id_pattern(prefix) if prefix else _SEGMENT
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern, "minLength": 1, "maxLength": 200}}
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": pattern, "minLength": 1, "maxLength": MAX_PATH_TEXT},
+        }
 
 
 def _query_parameters(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, described in schema["properties"].items():
-        plain = _without_null(described)
+        plain = dict(described)
         parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": plain}
         if description := plain.pop("description", None):
             parameter["description"] = description
         yield parameter
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter that may be left out: a query cannot say null."""
-    options = [option for option in schema.get("anyOf", [schema]) if option != {"type": "null"}]
-    plain = dict(options[0]) if len(options) == 1 else {"anyOf": options}
-    if None in plain.get("enum", ()):
-        plain["enum"] = [value for value in plain["enum"] if value is not None]
-    if schema.get("default") is not None:
-        plain["default"] = schema["default"]
-    return plain
 
 
 def _responses(each: Operation, schemas: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:

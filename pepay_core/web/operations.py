@@ -25,7 +25,7 @@ from pepay_core.web.schemas import Nothing
 from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
@@ -35,6 +35,8 @@ Q = TypeVar("Q")
 B = TypeVar("B")
 
 Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any]]"
+
+MAX_PATH_TEXT: Final = 200
 
 ANYBODY: Final = "anybody"
 """The marker of a public operation; everything else needs a key."""
@@ -139,11 +141,28 @@ def handler(made: Operation) -> HTTPRouteHandler:
     )(handle)
 
 
+def preflights(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:
+    """Return a handler of OPTIONS for each path, which names the methods of all its operations; no other origin is let in by it."""
+    allowed: dict[str, set[str]] = {}
+    for each in operations:
+        allowed.setdefault(each.path, {"OPTIONS"}).add(each.method)
+    return [_preflight(path, methods | ({"HEAD"} if "GET" in methods else set())) for path, methods in allowed.items()]
+
+
+def _preflight(path: str, methods: set[str]) -> HTTPRouteHandler:
+    def options() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})
+
+    return HTTPRouteHandler(path.replace("}", ":str}"), http_method="OPTIONS", status_code=204, sync_to_thread=False)(options)
+
+
 async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes]:
     path = cast("Mapping[str, str]", request.path_params)
     for name, prefix in made.ids.items():
         if not is_id(prefix, path[name]):
             raise NotFound(f"there is no such {name}")
+    if any(len(value) > MAX_PATH_TEXT for value in path.values()):
+        raise NotFound("there is nothing of such a long name")
     runtime = cast("Runtime", request.app.state.runtime)
     raw = await request.body()
     query = decode_query(request.query_params, made.query)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pepay_core.domain.errors import InvalidInput
 from pepay_core.domain.ids import ALPHABET
 from pepay_core.domain.money import AMOUNT_PATTERN
 from pepay_core.services.paging import Page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def id_pattern(prefix: str) -> str:
@@ -66,14 +63,14 @@ class Paging(msgspec.Struct, kw_only=True, frozen=True):
     """Which page of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100, description="How many, at most.")] = 10
-    starting_after: Annotated[str, Meta(max_length=64, description="The id of the last object of the page before.")] | None = None
-    ending_before: Annotated[str, Meta(max_length=64, description="The id of the first object of the page after.")] | None = None
+    starting_after: Annotated[str, Meta(max_length=64, description="The id of the last object of the page before.")] | UnsetType = UNSET
+    ending_before: Annotated[str, Meta(max_length=64, description="The id of the first object of the page after.")] | UnsetType = UNSET
 
     def page(self) -> Page:
         """Return the page; raises InvalidInput when it is asked for from both sides."""
-        if self.starting_after is not None and self.ending_before is not None:
+        if self.starting_after and self.ending_before:
             raise InvalidInput("give starting_after or ending_before, not both", field="ending_before")
-        return Page(self.limit, self.starting_after, self.ending_before)
+        return Page(self.limit, self.starting_after or None, self.ending_before or None)
 
 
 class Detail(msgspec.Struct):
@@ -103,10 +100,8 @@ class ProblemDocument(msgspec.Struct):
     request_id: str
 
 
-def moment(text: str | None, field: str) -> datetime | None:
-    """Return the moment that a query names; raises InvalidInput when there is none such."""
-    if text is None:
-        return None
+def moment(text: str, field: str) -> datetime:
+    """Return the moment that a text names; raises InvalidInput when there is none such."""
     try:
         return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() else datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
@@ -115,7 +110,5 @@ def moment(text: str | None, field: str) -> datetime | None:
 
 def given(query: msgspec.Struct, *names: str, **times: str) -> dict[str, Any]:
     """Return the filters that a query gives: ``names`` as they are, ``times`` (filter = name of the parameter) as moments."""
-    found: Mapping[str, Any] = {name: getattr(query, name) for name in names} | {
-        name: moment(getattr(query, parameter), parameter) for name, parameter in times.items()
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    found = {name: value for name in names if (value := getattr(query, name)) is not UNSET}
+    return found | {name: moment(text, parameter) for name, parameter in times.items() if (text := getattr(query, parameter)) is not UNSET}

@@ -82,16 +82,10 @@ async def list_api_keys(call: Call[Paging, None]) -> Slice[dict[str, Any]]:
     return await call.runtime.keys.page(call.caller, call.query.page())
 
 
-@operation("GET", "/api/v1/api-keys/{key}", tag="API keys", access=_READ, ids=_KEY, gives=ApiKey)
-async def get_api_key(call: Call[Nothing, None]) -> dict[str, Any]:
-    """Get a key."""
-    return await call.runtime.keys.get(call.caller, call.path["key"])
-
-
 @operation("DELETE", "/api/v1/api-keys/{key}", tag="API keys", access=_WRITE, ids=_KEY, gives=ApiKey)
 async def revoke_api_key(call: Call[Nothing, None]) -> dict[str, Any]:
     """Revoke a key, at once and for good."""
     return await call.runtime.keys.revoke(call.caller, call.path["key"])
 
 
-OPERATIONS: Final = (create_api_key, list_api_keys, get_api_key, revoke_api_key)
+OPERATIONS: Final = (create_api_key, list_api_keys, revoke_api_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pepay_core.services.requesting import LONGEST, SHORTEST
 from pepay_core.web.schemas import Amount, AnyObject, AssetText, BaseUnits, Money, Paging, Seconds, Sent, Text255, Time
@@ -73,32 +73,32 @@ class ResolveInvoice(Sent):
 class InvoiceFilter(Paging):
     """Which invoices."""
 
-    status: StatusWord | None = None
-    resolution: ResolutionWord | None = None
-    fulfil: bool | None = None
-    customer_id: Text255 | None = None
-    created_from: Time | None = None
-    created_to: Time | None = None
+    status: StatusWord | UnsetType = UNSET
+    resolution: ResolutionWord | UnsetType = UNSET
+    fulfil: bool | UnsetType = UNSET
+    customer_id: Text255 | UnsetType = UNSET
+    created_from: Time | UnsetType = UNSET
+    created_to: Time | UnsetType = UNSET
 
 
 class TotalsFilter(msgspec.Struct, kw_only=True, frozen=True):
     """Which invoices to add up."""
 
-    status: StatusWord | None = None
-    customer_id: Text255 | None = None
-    created_from: Time | None = None
-    created_to: Time | None = None
+    status: StatusWord | UnsetType = UNSET
+    customer_id: Text255 | UnsetType = UNSET
+    created_from: Time | UnsetType = UNSET
+    created_to: Time | UnsetType = UNSET
 
 
 class PaymentFilter(Paging):
     """Which payments."""
 
-    invoice: Annotated[str, Meta(max_length=64)] | None = None
-    status: Literal["confirming", "confirmed", "reverted"] | None = None
-    asset: AssetText | None = None
-    transaction: Annotated[str, Meta(max_length=200)] | None = None
-    created_from: Time | None = None
-    created_to: Time | None = None
+    invoice: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    status: Literal["confirming", "confirmed", "reverted"] | UnsetType = UNSET
+    asset: AssetText | UnsetType = UNSET
+    transaction: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    created_from: Time | UnsetType = UNSET
+    created_to: Time | UnsetType = UNSET
 
 
 class Evidence(msgspec.Struct):

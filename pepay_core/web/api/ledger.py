@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pepay_core.domain import money
 from pepay_core.services.paging import Slice
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class EntryFilter(Paging):
     """Which entries. ``starting_after`` and ``ending_before`` name a posting."""
 
-    invoice: Annotated[str, Meta(max_length=64)] | None = None
-    account: Literal["buyer", "receivable", "wallet"] | None = None
-    asset: AssetText | None = None
+    invoice: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    account: Literal["buyer", "receivable", "wallet"] | UnsetType = UNSET
+    asset: AssetText | UnsetType = UNSET
 
 
 class LedgerEntry(msgspec.Struct):

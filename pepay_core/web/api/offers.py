@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pepay_core.domain.errors import InvalidInput, RatesUnavailable, UnknownAsset
 from pepay_core.web.api.invoice_objects import Evidence  # noqa: TC001 - msgspec reads the annotations
@@ -35,8 +35,8 @@ class RateHistoryQuery(msgspec.Struct, kw_only=True, frozen=True):
 
     base: AssetText
     quote: Currency = "USD"
-    start: Time | None = msgspec.field(name="from", default=None)
-    end: Time | None = msgspec.field(name="to", default=None)
+    start: Time | UnsetType = msgspec.field(name="from", default=UNSET)
+    end: Time | UnsetType = msgspec.field(name="to", default=UNSET)
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
 
@@ -145,8 +145,8 @@ async def get_rate(call: Call[RateQuery, None]) -> dict[str, Any]:
 async def list_past_rates(call: Call[RateHistoryQuery, None]) -> list[dict[str, Any]]:
     """List the prices of an asset as they were agreed on, oldest first."""
     query = call.query
-    end = moment(query.end, "to") or call.runtime.clock.now()
-    start = moment(query.start, "from") or end - _DAY
+    end = moment(query.end, "to") if query.end else call.runtime.clock.now()
+    start = moment(query.start, "from") if query.start else end - _DAY
     if start >= end:
         raise InvalidInput("must be before `to`", field="from")
     return await call.runtime.offering.rate_history(query.base, query.quote, start, end, query.limit)

@@ -74,7 +74,7 @@ async def list_wallets(call: Call[Paging, None]) -> Slice[dict[str, Any]]:
 
 @operation("GET", "/api/v1/wallets/{wallet}", tag="Wallets", access=_READ, ids=_WALLET, gives=Wallet)
 async def get_wallet(call: Call[Nothing, None]) -> dict[str, Any]:
-    """Get a wallet, archived or not."""
+    """Get a wallet that is in use."""
     return await call.runtime.receiving.get(call.caller, call.path["wallet"])
 
 

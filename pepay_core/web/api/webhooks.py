@@ -152,7 +152,7 @@ class Event(msgspec.Struct):
 class EventFilter(Paging):
     """Which events."""
 
-    type: Annotated[str, Meta(max_length=300, description="Types, separated by commas.", examples=["invoice.paid"])] | None = None
+    type: Annotated[str, Meta(max_length=300, description="Types, separated by commas.", examples=["invoice.paid"])] | UnsetType = UNSET
 
 
 @operation(
@@ -256,8 +256,6 @@ async def redeliver(call: Call[Nothing, None]) -> dict[str, Any]:
 async def replay_events(call: Call[Nothing, Replay]) -> dict[str, Any]:
     """Deliver every event of a range of time again."""
     start, end = moment(str(call.body.start), "from"), moment(str(call.body.end), "to")
-    assert start is not None
-    assert end is not None
     return await call.runtime.endpoints.replay(call.caller, EndpointId(call.path["webhook"]), start, end)
 
 

@@ -13,9 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from pepay_core import runtime as composing
-from pepay_core.api import Rate, RateProvider
+from pepay_core.api import Notifier, Rate, RateProvider, Receipt
 from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.merchants import SCOPES
+from pepay_core.egress import check_url
 from pepay_core.plugins.catalogue import Catalogue
 from pepay_core.plugins.host import Contribution, PluginHost
 from pepay_core.plugins.lifecycle import Assembly
@@ -49,6 +50,18 @@ class Prices(RateProvider):
     async def rates(self, pairs):
         now = self.clock.now()
         return {pair: Rate(self.known[pair.base], now) for pair in pairs if pair.quote == "USD" and pair.base in self.known}
+
+
+class Post(Notifier):
+    """Looks at URLs as the stock notifier does, and delivers nowhere."""
+
+    scheme = "webhook"
+
+    async def check(self, url):
+        check_url(url, allow_private=False)
+
+    async def deliver(self, delivery):
+        return Receipt(200)
 
 
 @dataclass
@@ -124,6 +137,7 @@ def open_web(settings: Settings) -> Callable[..., Any]:
             catalogue.add_chains([Contribution("toy", ToyChain(net))])
             catalogue.add_tokens([Contribution("toy", COIN), Contribution("toy", DOLLAR)])
             catalogue.add_rate_providers([Contribution("prices", prices)])
+            catalogue.add_notifiers([Contribution("post", Post())])
             assembly = Assembly(PluginHost(), catalogue, {})
             async with open_store(settings.database_url, clock) as store:
                 made = composing._compose(settings, clock, vault, assembly, store)
