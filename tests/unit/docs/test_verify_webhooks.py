@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from documentation import page
-from pepay_webhook_hmac.notifier import headers
 
 from pepay_core.api import Delivery
 from pepay_core.testing.notifier import BODY, OTHER_SECRET, SECRET
+from pepay_webhook_hmac.notifier import headers
 
 PAGE = page("how-to/verify-webhooks.md")
 
@@ -82,7 +82,9 @@ def test_an_old_delivery_and_one_from_the_future_are_refused(receive, seconds):
     assert receive(SECRET, sent(SECRET, at=datetime.now(UTC) + timedelta(seconds=seconds)), BODY) == (401, None)
 
 
-@pytest.mark.parametrize("garbage", [{}, {"x-pepay-timestamp": "soon", "webhook-timestamp": "soon", "webhook-id": "evt_1", "webhook-signature": "v1,"}])
+@pytest.mark.parametrize(
+    "garbage", [{}, {"x-pepay-timestamp": "soon", "webhook-timestamp": "soon", "webhook-id": "evt_1", "webhook-signature": "v1,"}]
+)
 def test_a_request_without_proper_headers_is_refused_and_breaks_nothing(receive, garbage):
     assert receive(SECRET, garbage, BODY) == (401, None)
 

@@ -51,10 +51,10 @@ def project(tmp_path, monkeypatch):
     sys.modules.pop("pepay_acme", None)
 
 
-def suite(project):
+def suite(project, *options):
     """Run the project's own tests, by its own configuration."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PEPAY_"))} | {"PYTHONPATH": str(project / "src")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     return subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -87,7 +87,7 @@ def test_the_suite_catches_what_the_page_proposes_to_break(project, right, wrong
     assert right in text
     module.write_text(text.replace(right, wrong).replace("import PluginInfo", "import Pair, PluginInfo"))
 
-    done = suite(project)
+    done = suite(project, "-x", "-k", "TestRates")
 
     assert done.returncode == 1, done.stdout
     assert "FAILED" in done.stdout
