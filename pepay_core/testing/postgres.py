@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +81,9 @@ class PostgresServer:
             finally:
                 await connection.close()
 
-        with asyncio.Runner() as runner:
-            return runner.run(run())
+        # In a thread of its own, because the caller may be in a running loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(run())).result()
 
 
 @contextmanager
