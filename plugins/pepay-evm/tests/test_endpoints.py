@@ -64,6 +64,15 @@ async def test_another_endpoint_takes_over(anvil, make_chain):
     assert (await chain.tip()).block.height == 0
 
 
+async def test_an_endpoint_that_failed_is_not_the_first_to_be_asked_again(anvil, make_chain, proxy):
+    chain = make_chain(proxy.url, anvil.url)
+    proxy.tamper = lambda *_: 500
+    await chain.tip()
+    assert len(proxy.batches) == 1
+    await chain.tip()
+    assert len(proxy.batches) == 1
+
+
 async def test_an_endpoint_that_is_switched_to_another_chain_is_left_alone(anvil, make_chain, proxy):
     chain = make_chain(proxy.url, anvil.url)
     await chain.open()

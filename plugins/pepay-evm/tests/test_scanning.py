@@ -130,6 +130,18 @@ async def test_the_sender_is_told(anvil, driver, token, start):
     assert [transfer.sender for transfer in scan.transfers] == ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]
 
 
+async def test_what_a_transaction_does_beside_paying_is_not_a_payment(anvil, proxy, driver, token, start):
+    pay(anvil, token, 5)
+    approval = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
+
+    def approve_too(_, receipt):
+        (log,) = receipt["logs"]
+        return {**receipt, "logs": [log, {**log, "topics": [approval, *log["topics"][1:]], "logIndex": "0x1"}]}
+
+    proxy.on("eth_getTransactionReceipt", approve_too)
+    assert [units for _, units, _ in await found(driver(proxy.url), start)] == [5]
+
+
 # --- native coins as events (EIP-7708) -------------------------------------------
 
 
@@ -157,18 +169,19 @@ async def test_a_native_payment_that_is_also_an_event_is_counted_once(anvil, pro
         "transactionHash": sent, "transactionIndex": "0x0", "logIndex": "0x0", "removed": False,
     }  # fmt: skip
     inner = {**event, "topics": [TRANSFER, TOPIC, TOPIC], "logIndex": "0x1"}
+    twin = {**event, "logIndex": "0x2"}
 
     def with_events(calls, answers):
         for answer in answers:
             method = calls[answer["id"]]["method"]
             if method == "eth_getLogs":
-                answer["result"] = [event, inner]
+                answer["result"] = [event, inner, twin]
             elif method == "eth_getTransactionReceipt":
-                answer["result"]["logs"] = [event, inner]
+                answer["result"]["logs"] = [event, inner, twin]
         return answers
 
     proxy.tamper = with_events
-    assert await found(driver(proxy.url), start) == [(NATIVE, 5, "0"), (NATIVE, 5, "2")]
+    assert await found(driver(proxy.url), start) == [(NATIVE, 5, "0"), (NATIVE, 5, "2"), (NATIVE, 5, "3")]
 
 
 # --- nodes that err --------------------------------------------------------------
@@ -224,7 +237,7 @@ async def test_quiet_blocks_cost_one_request(anvil, proxy, driver, start):
 async def test_events_of_another_chain_are_not_believed(anvil, proxy, driver, token, start, key):
     pay(anvil, token, 5)
     other = {"blockHash": "0x" + "ab" * 32, "blockNumber": "0x1"}
-    proxy.on("eth_getLogs", lambda _, logs: [{**log, key: other[key]} for log in logs])
+    proxy.on("eth_getLogs", lambda params, logs: [{**log, key: other[key]} for log in logs] if "fromBlock" in params[0] else logs)
     with pytest.raises(ChainUnavailable):
         await found(driver(proxy.url), start)
 
