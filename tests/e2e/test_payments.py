@@ -8,7 +8,7 @@ import hmac
 import json
 
 from blackbox import until
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from pepay_core.testing import erc20
 
@@ -51,22 +51,24 @@ def test_both_signatures_verify_without_our_own_code(world):
     world.gateway.invoice()
     until(lambda: len(world.shop.calls) == 2, "a webhook at both endpoints")
 
-    def verified(headers, body):
-        Webhook(endpoint["secret"]).verify(body, headers)
-        stamped = headers["x-pepay-timestamp"].encode() + b"." + body
-        return hmac.compare_digest(headers["x-pepay-signature"], hmac.new(endpoint["secret"].encode(), stamped, hashlib.sha256).hexdigest())
+    headers, body = next(call for call in world.shop.calls if _standard(endpoint["secret"], *call))
+    others = [call for call in world.shop.calls if not _standard(endpoint["secret"], *call)]
 
-    answers = []
-    for headers, body in world.shop.calls:
-        try:
-            answers.append(verified(headers, body))
-        except Exception as exc:  # the other endpoint's secret
-            answers.append(type(exc).__name__)
-    assert sorted(map(str, answers)) == ["True", "WebhookVerificationError"]
+    stamped = headers["x-pepay-timestamp"].encode() + b"." + body
+    assert headers["x-pepay-signature"] == hmac.new(endpoint["secret"].encode(), stamped, hashlib.sha256).hexdigest()
+    assert len(others) == 1
     assert len(base64.b64decode(endpoint["secret"].removeprefix("whsec_"))) == 32
-    headers, body = world.shop.calls[0]
     assert headers["webhook-id"] == headers["x-pepay-event-id"] == json.loads(body)["id"]
     assert headers["x-pepay-network-environment"] == "devnet"
+
+
+def _standard(secret, headers, body):
+    """Tell whether the unmodified package of the standard accepts a delivery."""
+    try:
+        Webhook(secret).verify(body, headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def test_two_transfers_of_one_transaction_are_two_payments(world):

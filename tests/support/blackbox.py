@@ -130,11 +130,16 @@ class Shop(Listening):
         return [json.loads(body) for _, body in list(self.calls)]
 
     def types(self, subject: str | None = None) -> list[str]:
-        """Return the types of the events that came, of one invoice where it is given, in the order in which they happened."""
-        chosen = [
-            each for each in self.events if subject is None or subject in {each["data"]["object"].get("id"), each["data"]["object"].get("invoice")}
-        ]
-        return [each["type"] for each in sorted(chosen, key=lambda each: each["id"])]
+        """Return the types of the events that came, of one invoice where it is given, in the order in which they happened.
+
+        An event that came twice counts once, as it does for every receiver that goes by its id.
+        """
+        chosen = {each["id"]: each for each in self.events if subject in {None, *_subjects(each)}}
+        return [chosen[each]["type"] for each in sorted(chosen)]
+
+
+def _subjects(event: dict[str, Any]) -> set[str | None]:
+    return {event["data"]["object"].get("id"), event["data"]["object"].get("invoice")}
 
 
 @dataclass
