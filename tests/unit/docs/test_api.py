@@ -13,6 +13,7 @@ from pepay_core.services.idempotency import check_key
 from pepay_core.web import health
 from pepay_core.web.app import OPERATIONS
 from pepay_core.web.asgi.bounding import MAX_BODY
+from pepay_core.web.decoding import decode_body
 from pepay_core.web.guards import BUYER
 from pepay_core.web.limiting import Standing
 from pepay_core.web.openapi import build
@@ -65,16 +66,36 @@ def test_the_limits_that_are_said_to_hold_everywhere_do():
     assert all(f"`{name}: {value}`" in API.text for name, value in standing.headers.items())
 
 
+def requests():
+    """Yield every request that a page shows with a body, as its path and the body."""
+    for each in PAGES:
+        shell = "".join(block.code for block in each.blocks("sh")).replace("\\\n", " ")
+        for path, body in re.findall(r"^curl [^\n]*?(/api/v1/[^\s\"]+)[^\n]*? -d '(\{.*?\})'$", shell, re.DOTALL | re.MULTILINE):
+            yield pytest.param(spelled(path), body, id=f"{each.name}: {path}")
+
+
+def spelled(path):
+    """Return a path with ids and variables in one spelling, as no page means another one by them."""
+    return re.sub(r"\$\{?\w+\}?|\{\w+\}|\binv_\w*…?", "{}", path.rstrip("/.,"))
+
+
+@pytest.mark.parametrize(("path", "body"), list(requests()))
+def test_a_body_that_is_shown_is_one_that_the_address_takes(path, body):
+    (taken,) = [each.body for each in OPERATIONS if each.method == "POST" and spelled(each.path) == path]
+
+    assert decode_body(body.encode(), "application/json", taken)
+
+
 def mentioned():
-    """Yield every address that a page names, in a block of shell or in its prose, with ids and variables in one spelling."""
+    """Yield every address that a page names, in a block of shell or in its prose."""
     for each in PAGES:
         shell = "\n".join(block.code for block in each.blocks("sh"))
         for path in re.findall(r"(/(?:api/v1|health)/[^\s\"'`?\\)|]*)", shell + each.prose):
-            yield each.name, re.sub(r"\$\{?\w+\}?|\{\w+\}|\binv_\w*…?", "{}", path.rstrip("/.,"))
+            yield each.name, spelled(path)
 
 
 def test_no_page_names_an_address_that_does_not_exist():
-    known = {re.sub(r"\{\w+\}", "{}", each.partition(" ")[2]) for each in MAP}
+    known = {spelled(each.partition(" ")[2]) for each in MAP}
 
     unknown = sorted({f"{name}: {path}" for name, path in mentioned() if path not in known})
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import typing
 from pathlib import Path
 
+import pytest
 from documentation import code, page
 
+from pepay_core.cli.main import run
 from pepay_core.contracts.check import Verdict
 from pepay_core.domain.invoices import Action, LatePolicy, Resolution, Timing
 from pepay_core.domain.merchants import SCOPES
@@ -15,8 +19,11 @@ from pepay_core.domain.payments import Mismatch
 from pepay_core.plugins.loader import STOCK
 from pepay_core.services.checking import ServerCheck
 from pepay_core.services.choosing import MONITORING
+from pepay_core.testing.postgres import postgres
 from pepay_core.web import health
 from pepay_core.web.api.invoice_objects import StatusWord
+
+__all__ = ["postgres"]
 
 OPERATE = page("how-to/operate.md")
 
@@ -80,3 +87,22 @@ async def test_doctor_minds_what_the_page_says_of_tls():
     assert plain.verdict is Verdict.PROBLEM
     assert "another address to pay to" in plain.message
     assert secure.verdict is Verdict.OK
+
+
+@pytest.mark.slow
+def test_an_installation_moves_to_postgresql_as_the_page_says(tmp_path, monkeypatch, capsys, postgres):
+    section = re.search(r"^## PostgreSQL\n(.*?)^## ", OPERATE.text, re.DOTALL | re.MULTILINE)[1]
+    shown, typed = re.findall(r"^```(?:toml|sh)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[1:]
+    monkeypatch.chdir(tmp_path)
+    for variable in [each for each in os.environ if each.startswith("PEPAY_")]:
+        monkeypatch.delenv(variable)
+    assert run(["init", "--yes"]) == 0
+    with (tmp_path / "pepay.toml").open("a") as file:
+        file.write(shown.replace("postgres://pepay:PASSWORD@localhost/pepay", postgres.url(postgres.create())))
+
+    for line in typed.splitlines():
+        assert run(shlex.split(line)[1:]) == 0
+    capsys.readouterr()
+    assert run(["merchant", "list"]) == 0
+
+    assert capsys.readouterr().out.count("My shop") == 1
