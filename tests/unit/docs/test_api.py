@@ -10,8 +10,9 @@ from documentation import PAGES, code, page
 from pepay_core.domain import ids
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.services.idempotency import check_key
+from pepay_core.settings import Settings
 from pepay_core.web import health
-from pepay_core.web.app import OPERATIONS
+from pepay_core.web.app import OPERATIONS, create_app
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.decoding import decode_body
 from pepay_core.web.guards import BUYER
@@ -64,6 +65,14 @@ def test_the_limits_that_are_said_to_hold_everywhere_do():
     check_key("x" * 255)
     standing = Standing("writes", 100, 99, 0)
     assert all(f"`{name}: {value}`" in API.text for name, value in standing.headers.items())
+
+
+def test_the_pages_exist():
+    routed = {spelled(re.sub(r":\w+", "", route.path)) for route in create_app(Settings()).routes}
+    documented = {spelled(code(row[0]).partition("?")[0]) for row in API.rows("Pages")}
+
+    assert len(documented) == 4
+    assert documented <= routed
 
 
 def requests():
