@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pepay_core.domain.endpoints import DeliveryState
 from pepay_core.domain.ids import EndpointId, MerchantId
 from pepay_core.domain.merchants import Merchant
 from pepay_core.http import AiohttpClient
@@ -130,6 +129,3 @@ async def post(store, clock, http, receiver) -> Post:
 @pytest.fixture
 async def stranger(store, clock) -> Caller:
     return await new_merchant(store, clock, "Stranger")
-
-
-PENDING, DELIVERED, FAILED = (str(each) for each in (DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.FAILED))

@@ -314,6 +314,18 @@ async def test_many_failing_endpoints_that_hang_delay_no_healthy_one(post):
             assert len(hanging.requests) <= 2
 
 
+async def test_what_had_no_slot_is_delivered_as_soon_as_there_is_one(post):
+    made = await post.endpoint()
+    post.receiver.answer(500)
+    await post.publish()
+    await post.dispatcher().drain_once()
+    assert (await post.shown(made))["failing_since"] is not None
+    for _ in range(5):
+        await post.publish()
+    assert await post.dispatcher(per_endpoint=4).drain_once() == 5
+    assert [each["attempt_count"] for each in await post.deliveries(made)] == [1] * 6
+
+
 async def test_a_slow_notifier_is_stopped_at_the_deadline(post):
     class Slow(Fake):
         async def deliver(self, delivery):
