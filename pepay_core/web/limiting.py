@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
 
 WINDOW: Final = 60
+_NANOSECONDS: Final = WINDOW * 1_000_000_000
 _MAX_KEYS: Final = 100_000
 
 
@@ -43,33 +44,44 @@ class Allowances:
     def __init__(self, clock: Clock, max_keys: int = _MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._full_at: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._full_at: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._full_at)
 
     def take(self, zone: str, key: str, limit: int) -> Standing:
         """Take one request from a bucket, and tell how it stands; what is refused costs nothing."""
-        now, each = self._clock.monotonic(), WINDOW / limit
-        full_at = max(self._full_at.get((zone, key), now), now)
-        if full_at - now > WINDOW - each:
-            return Standing(zone, limit, 0, max(1, ceil(full_at - now - WINDOW + each)))
-        self._put((zone, key), full_at + each)
-        return Standing(zone, limit, int((WINDOW - (full_at + each - now)) / each + 1e-9), 0)
+        now, each = self._now(), _NANOSECONDS // limit
+        filling = self._filling(zone, key, now)
+        if filling > _NANOSECONDS - each:
+            return Standing(zone, limit, 0, _seconds(filling - _NANOSECONDS + each))
+        self._put((zone, key), now + filling + each, now)
+        return Standing(zone, limit, (_NANOSECONDS - filling - each) // each, 0)
 
     def look(self, zone: str, key: str, limit: int) -> Standing:
         """Tell how a bucket stands, and take nothing."""
-        now, each = self._clock.monotonic(), WINDOW / limit
-        full_at = max(self._full_at.get((zone, key), now), now)
-        over = full_at - now > WINDOW - each
-        return Standing(zone, limit, int((WINDOW - (full_at - now)) / each + 1e-9), max(1, ceil(full_at - now - WINDOW + each)) if over else 0)
+        each = _NANOSECONDS // limit
+        filling = self._filling(zone, key, self._now())
+        over = filling - _NANOSECONDS + each
+        return Standing(zone, limit, (_NANOSECONDS - filling) // each, _seconds(over) if over > 0 else 0)
 
-    def _put(self, bucket: tuple[str, str], full_at: float) -> None:
+    def _now(self) -> int:
+        # Whole nanoseconds: a hundred times a hundredth must be the whole.
+        return int(self._clock.monotonic() * 1_000_000_000)
+
+    def _filling(self, zone: str, key: str, now: int) -> int:
+        """Return how long a bucket needs to be full again."""
+        return max(self._full_at.get((zone, key), now) - now, 0)
+
+    def _put(self, bucket: tuple[str, str], full_at: int, now: int) -> None:
         self._full_at[bucket] = full_at
         self._full_at.move_to_end(bucket)
-        now = self._clock.monotonic()
         while self._full_at and (len(self._full_at) > self._max_keys or next(iter(self._full_at.values())) <= now):
             self._full_at.popitem(last=False)
+
+
+def _seconds(nanoseconds: int) -> int:
+    return max(1, ceil(nanoseconds / 1_000_000_000))
 
 
 def address_key(address: str) -> str:

@@ -37,9 +37,9 @@ def environment() -> Environment:
     return made
 
 
-def render(name: str, **values: Any) -> str:
+def render(template: str, /, **values: Any) -> str:
     """Return a page."""
-    return environment().get_template(name).render(**values)
+    return environment().get_template(template).render(**values)
 
 
 def error_page(problem: Problem, request_id: str) -> str:

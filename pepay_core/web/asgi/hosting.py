@@ -53,7 +53,9 @@ def _split(text: str, default: int) -> tuple[str, int] | None:
     """Return name and port of a Host header, or None when it is not one."""
     if text.startswith("["):
         name, closed, rest = text.partition("]")
-        name, rest = name + closed, rest.removeprefix(":") if rest.startswith(":") or not rest else "x"
+        if not closed or (rest and not rest.startswith(":")):
+            return None
+        name, rest = f"{name}]", rest.removeprefix(":")
     else:
         name, _, rest = text.partition(":")
     name = name.removesuffix(".")

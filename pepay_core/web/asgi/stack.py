@@ -30,5 +30,5 @@ def layered(app: ASGIApp, settings: Settings, clock: Clock, allowances: Allowanc
     app = hosting(app, server.base_url, server.hosts)
     app = addressing(app, server.trusted_proxies)
     app = heading(app)
-    app = hardening(app, https=server.base_url.startswith("https://"))
-    return tracing(app, clock, counted, server.base_url)
+    app = tracing(app, clock, counted, server.base_url)
+    return hardening(app, https=server.base_url.startswith("https://"))

@@ -1,4 +1,4 @@
-"""The outermost layer: every request has an id, every request is one line in the log, and no exception goes further than here."""
+"""Every request has an id and is one line in the log, and no exception goes further than here."""
 
 from __future__ import annotations
 

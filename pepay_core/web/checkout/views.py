@@ -64,7 +64,7 @@ def view(invoice: Mapping[str, Any], token: str, *, now: int, changing: bool, na
         headline=headline,
         text=text,
         tone=tone,
-        steps=_steps(invoice, option),
+        steps=_steps(invoice, option) if open_ or status not in {"unpaid", "underpaid"} else (),
         refresh=None if choosing else _refresh(invoice, open_=open_),
         option=option,
         qr=code(payload(option, natives)) if asking and option else None,

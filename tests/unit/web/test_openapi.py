@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+import pytest
+
+from pepay_core.domain.merchants import SCOPES
+from pepay_core.web.api.api_keys import Scope
+from pepay_core.web.app import OPERATIONS
+from pepay_core.web.guards import BUYER
+from pepay_core.web.openapi import build
+from pepay_core.web.problems import kinds
+
+
+@pytest.fixture(scope="module")
+def document():
+    return build(OPERATIONS, "https://pay.example.com")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
+def test_every_operation_says_who_may(operation):
+    assert operation.access in {*SCOPES, BUYER}
+    if operation.method != "GET" and operation.access != BUYER:
+        assert operation.access.endswith(":write")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
+def test_every_operation_has_a_sentence_and_a_name(operation):
+    assert operation.summary
+    assert re.fullmatch("[a-z_]+", operation.name)
+
+
+def test_names_and_addresses_are_unique():
+    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+    assert len({(each.method, each.path) for each in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_every_reference_in_the_document_leads_somewhere(document):
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_every_refusal_that_is_documented_is_a_problem_document(document):
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            for status, response in described["responses"].items():
+                media_types = set(response["content"])
+                assert media_types == ({"application/json"} if status.startswith("2") else {"application/problem+json"}), (path, method, status)
+
+
+def test_bodies_refuse_what_they_do_not_name(document):
+    bodies = [each.body for each in OPERATIONS if each.body]
+    for body in bodies:
+        assert document["components"]["schemas"][body.__name__]["additionalProperties"] is False
+
+
+def test_money_is_a_string_in_every_answer(document):
+    amount = document["components"]["schemas"]["Invoice"]["properties"]["amount"]
+    assert amount["type"] == "string"
+    assert "number" not in json.dumps(document["components"]["schemas"]["Quote"])
+
+
+def test_the_scopes_that_a_key_may_be_given_are_those_there_are():
+    assert tuple(Scope.__args__) == SCOPES
+
+
+def test_every_error_has_a_meaning():
+    assert len(kinds()) > 30
+    assert all(each.meaning for each in kinds().values())
+
+
+def test_the_document_is_json(document):
+    assert msgspec.json.decode(msgspec.json.encode(document))["openapi"] == "3.1.0"
