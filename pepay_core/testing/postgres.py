@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _START_SECONDS: Final = 60
+_DEBIAN: Final = Path("/usr/lib/postgresql")
 
 # No test survives a power cut; it is the waiting for disks that they can do without.
 _FAST: Final = {
@@ -151,7 +152,7 @@ def _wait(guard: subprocess.Popen[bytes], pid_file: Path, log: Path) -> None:
 def _binaries(folder: Path) -> Path:
     found = shutil.which("initdb")
     places = [Path(found).resolve().parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name.split(".")[0]), reverse=True)
+    places += sorted(_DEBIAN.glob("*/bin"), key=lambda place: int(place.parent.name.split(".")[0]), reverse=True)
     for place in places:
         if (place / "postgres").exists() and _open_to_all(place):
             return place

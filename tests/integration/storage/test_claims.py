@@ -223,6 +223,35 @@ class TestDeliveries:
         assert {each.delivery.id for each in left} > set(ids)
 
 
+_KILLED = """
+import asyncio, os, sys
+from pepay_core.clock import SystemClock
+from pepay_core.storage.opening import open_store
+
+async def main(url, merchant, before_commit):
+    async with open_store(url, SystemClock()) as store:
+        async with store.begin() as tx:
+            found = await tx.merchants.get(merchant)
+            await tx.leases.take("first", "me", found.created_at, found.created_at)
+            await tx.leases.take("second", "me", found.created_at, found.created_at)
+            if before_commit:
+                os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3] == "before"))
+"""
+
+
+@pytest.mark.parametrize(("moment", "stored"), [("before", False), ("after", True)])
+async def test_a_process_that_is_killed_leaves_all_of_a_transaction_or_nothing(store, database_url, samples, merchant, moment, stored):
+    arguments = [sys.executable, "-c", _KILLED, database_url, merchant.id, moment]
+    done = await asyncio.to_thread(subprocess.run, arguments, check=False)
+    assert done.returncode == -9
+    for name in ("first", "second"):
+        taken = await store.run(lambda tx, name=name: tx.leases.take(name, "you", samples.now - timedelta(1), samples.now))
+        assert taken is not stored
+
+
 class TestUniqueness:
     async def test_a_transfer_that_many_see_at_once_is_stored_once(self, store, samples, invoice):
         transfer = samples.transfer()
