@@ -178,6 +178,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         keepers[chain.id] = Keeper(watcher, store, heads, outbox, clock, holder=holder)
     invoicing = Invoicing(
         store=store,
+        catalogue=catalogue,
         offering=offering,
         valuation=valuation,
         choosing=Choosing(catalogue, heads, valuation, ids, clock),

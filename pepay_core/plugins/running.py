@@ -31,9 +31,8 @@ async def running(assembly: Assembly, clock: Clock) -> AsyncIterator[None]:
     entered: list[tuple[str, AbstractAsyncContextManager[None]]] = []
     waiting: list[asyncio.Task[None]] = []
     try:
-        for given in assembly.host.ask("pepay_lifespan"):
-            if not await _enter(assembly, given.plugin, given.value, entered):
-                waiting.append(asyncio.create_task(_retry(assembly, given.plugin, entered, clock), name=f"lifespan {given.plugin}"))
+        late = [given.plugin for given in assembly.host.ask("pepay_lifespan") if not await _enter(assembly, given.plugin, given.value, entered)]
+        waiting = [asyncio.create_task(_retry(assembly, name, entered, clock), name=f"lifespan {name}") for name in late]
         for name in assembly.host.plugins:
             assembly.mark(name, PluginState.RUNNING)
         yield

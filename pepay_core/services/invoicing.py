@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.invoices import InvoiceDraft
     from pepay_core.domain.merchants import Merchant
     from pepay_core.domain.rates import AgreedRate
+    from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.assembling import Assembler
     from pepay_core.services.callers import Caller
     from pepay_core.services.choosing import Choosing
@@ -53,6 +54,7 @@ class Invoicing:
         self,
         *,
         store: Store,
+        catalogue: Catalogue,
         offering: Offering,
         valuation: Valuation,
         choosing: Choosing,
@@ -66,6 +68,7 @@ class Invoicing:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._catalogue = catalogue
         self._offering = offering
         self._valuation = valuation
         self._requests = Requests(offering, valuation)
@@ -302,6 +305,19 @@ class Invoicing:
             except (ChainUnavailable, TimeoutError):
                 continue
         return await self.for_buyer(invoice_id)
+
+    async def transaction_for(self, invoice_id: str, asset: str, payer: str) -> dict[str, Any]:
+        """Return a transaction that pays a chosen option, for the payer's wallet to sign; raises NotFound where the chain makes none."""
+        dossier = await self._dossier(invoice_id)
+        token = pick(asset, [offer.token for offer in dossier.offers], self._offering.known(livemode=dossier.invoice.livemode), field="asset")
+        request = self._presenter.request(dossier, token)
+        if request is None:
+            raise Conflict("choose the asset first, so that there is an amount and an address")
+        chain = self._catalogue.chain(token.chain)
+        unsigned = await chain.payment_request(request, chain.parse_address(payer))
+        if unsigned is None:
+            raise NotFound(f"{chain.name} makes no transactions for wallets")
+        return {"object": "unsigned_transaction", "family": unsigned.family, "payload": unsigned.payload}
 
     async def _dossier(self, invoice_id: str) -> Dossier:
         async with self._store.read() as tx:

@@ -172,7 +172,7 @@ def _rule(bands: Sequence[Mapping[str, Any]], field: str) -> Finality:
     """Return the rule that ``[{"up_to", "blocks"} …]`` writes: limits grow, and the last band has none."""
     if not 1 <= len(bands) <= MAX_BANDS:
         raise InvalidInput(f"must have 1 to {MAX_BANDS} bands", field=field)
-    read = []
+    read: list[FinalityBand] = []
     for place, band in enumerate(bands):
         here = f"{field}.{place}"
         limit, blocks, kind = band.get("up_to"), band.get("blocks"), band.get("finality")

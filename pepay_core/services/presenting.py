@@ -75,6 +75,15 @@ def finality_bands(finality: Finality) -> list[dict[str, Any]]:
     ]
 
 
+def _latest(dossier: Dossier, token: Token) -> Quote | None:
+    quotes = [each for each in dossier.quotes if each.asset == token.id]
+    return max(quotes, key=lambda each: (each.created_at, each.id), default=None)
+
+
+def _issued(dossier: Dossier, token: Token) -> IssuedDestination | None:
+    return next((each for each in dossier.destinations if each.family == family_of(token.chain)), None)
+
+
 class Presenter:
     """Writes invoices and payments as the API shows them."""
 
@@ -143,16 +152,11 @@ class Presenter:
 
     def _option(self, dossier: Dossier, token: Token, reason: str | None) -> dict[str, Any]:
         chain = self._catalogue.chain(token.chain)
-        quotes = [each for each in dossier.quotes if each.asset == token.id]
-        latest = max(quotes, key=lambda each: (each.created_at, each.id)) if quotes else None
-        family = family_of(token.chain)
-        issued = next((each for each in dossier.destinations if each.family == family), None) if latest else None
+        latest = _latest(dossier, token)
+        issued = _issued(dossier, token) if latest else None
         finality = self._finality(dossier.merchant, token.chain)
         needed = finality.band(latest.value if latest else dossier.invoice.terms.amount).blocks
-        units = self._still_due(dossier, latest) if latest else 0
-        uri = None
-        if latest and issued:
-            uri = chain.payment_uri(PaymentRequest(token.id, units, issued.destination, dossier.merchant.name))
+        request = self.request(dossier, token)
         return {
             "object": "payment_option",
             "asset": token.id,
@@ -162,13 +166,20 @@ class Presenter:
             "decimals": token.decimals,
             "available": reason is None,
             "unavailable_reason": reason,
-            "quote": self._quote(latest, token, units) if latest else None,
+            "quote": self._quote(latest, token, self._still_due(dossier, latest)) if latest else None,
             "destination": issued.destination.address if issued else None,
             "reference": issued.destination.reference if issued else None,
-            "payment_uri": uri,
+            "payment_uri": chain.payment_uri(request) if request else None,
             "finality": "finalized" if needed is None else "confirmations",
             "confirmations_required": needed,
         }
+
+    def request(self, dossier: Dossier, token: Token) -> PaymentRequest | None:
+        """Return what a driver needs to write a URI or a transaction for an option, or None until the option is chosen."""
+        latest, issued = _latest(dossier, token), _issued(dossier, token)
+        if latest is None or issued is None:
+            return None
+        return PaymentRequest(token.id, self._still_due(dossier, latest), issued.destination, dossier.merchant.name)
 
     def _quote(self, quote: Quote, token: Token, units: int) -> dict[str, Any]:
         return {
