@@ -29,17 +29,24 @@ _LONGEST_WAIT: Final = 60.0
 async def running(assembly: Assembly, clock: Clock) -> AsyncIterator[None]:
     """Enter the plugins' lifespans in their order, and leave them in reverse; one that fails costs its plugin, one that is not ready waits."""
     entered: list[tuple[str, AbstractAsyncContextManager[None]]] = []
-    waiting: list[asyncio.Task[None]] = []
+    waiting: dict[str, str] = {}
+    tasks: list[asyncio.Task[None]] = []
     try:
-        late = [given.plugin for given in assembly.host.ask("pepay_lifespan") if not await _enter(assembly, given.plugin, given.value, entered)]
-        waiting = [asyncio.create_task(_retry(assembly, name, entered, clock), name=f"lifespan {name}") for name in late]
+        for given in assembly.host.ask("pepay_lifespan"):
+            reason = await _enter(assembly, given.plugin, given.value, entered)
+            if reason is not None:
+                waiting[given.plugin] = reason
+        tasks = [asyncio.create_task(_retry(assembly, name, entered, clock), name=f"lifespan {name}") for name in waiting]
         for name in assembly.host.plugins:
-            assembly.mark(name, PluginState.RUNNING)
+            if name in waiting:
+                assembly.mark(name, PluginState.DEGRADED, stage=Stage.RUN, reason=waiting[name], hint="it is started again by itself")
+            else:
+                assembly.mark(name, PluginState.RUNNING)
         yield
     finally:
-        for task in waiting:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for name, lifespan in reversed(entered):
             try:
                 async with asyncio.timeout(_LEAVING):
@@ -50,20 +57,20 @@ async def running(assembly: Assembly, clock: Clock) -> AsyncIterator[None]:
 
 async def _enter(
     assembly: Assembly, name: str, lifespan: AbstractAsyncContextManager[None], entered: list[tuple[str, AbstractAsyncContextManager[None]]]
-) -> bool:
-    """Enter one lifespan; False when it asks to be tried again."""
+) -> str | None:
+    """Enter one lifespan; return why it asks to be tried again, or None."""
     try:
         async with asyncio.timeout(_ENTERING):
             await lifespan.__aenter__()
     except NotReady as exc:
         log.warning("plugin %s is not ready: %s", name, exc)
-        return False
+        return str(exc) or "not ready"
     except Exception as exc:
         log.exception("plugin %s failed to start", name)
         assembly.quarantine(name, Stage.RUN, told(exc), "see the log; `pepay plugin disable` takes it out")
-        return True
+        return None
     entered.append((name, lifespan))
-    return True
+    return None
 
 
 async def _retry(assembly: Assembly, name: str, entered: list[tuple[str, AbstractAsyncContextManager[None]]], clock: Clock) -> None:
@@ -72,5 +79,6 @@ async def _retry(assembly: Assembly, name: str, entered: list[tuple[str, Abstrac
         await clock.sleep(wait)
         wait = min(wait * 2, _LONGEST_WAIT)
         for given in assembly.host.ask("pepay_lifespan"):
-            if given.plugin == name and await _enter(assembly, name, given.value, entered):
+            if given.plugin == name and await _enter(assembly, name, given.value, entered) is None:
+                assembly.mark(name, PluginState.RUNNING)
                 return

@@ -43,7 +43,7 @@ class Kraken(RateProvider):
         tickers = await self._tickers(sorted(set(asked.values())))
         rates: dict[Pair, Rate] = {}
         for pair, name in asked.items():
-            price = next((_middle(tickers[key]) for key in names(name) if key in tickers), None)
+            price = next((_price(tickers[key]) for key in names(name) if key in tickers), None)
             if price is not None:
                 rates[pair] = Rate(price, at)
         return rates
@@ -74,11 +74,14 @@ class Kraken(RateProvider):
         raise RatesUnavailable("Kraken's answer has not the form it should have")
 
 
-def _middle(ticker: object) -> Decimal | None:
-    """Return the price half-way between bid and ask, or None where there is no sound one."""
+def _price(ticker: object) -> Decimal | None:
+    """Return the price half-way between bid and ask, that of the last trade where there is no book, or None where there is no sound one."""
     match ticker:
         case {"b": [best_bid, *_], "a": [best_ask, *_]}:
             bid, ask = read_price(best_bid), read_price(best_ask)
             if bid is not None and ask is not None and bid <= ask <= bid + bid * _WIDEST:
                 return (bid + ask) / 2
+        # A market that shows no book at all still tells what its last trade was made at.
+        case {"c": [last, *_]} if not {"a", "b"} & ticker.keys():
+            return read_price(last)
     return None
