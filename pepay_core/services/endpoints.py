@@ -141,14 +141,8 @@ class Endpoints:
         return endpoint_object(await self._store.run(work))
 
     async def delete(self, caller: Caller, endpoint: EndpointId) -> None:
-        """Remove an endpoint; what is pending for it is not delivered any more."""
-
-        async def work(tx: Transaction) -> None:
-            await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
-            await tx.deliveries.abandon(endpoint, "the endpoint was deleted")
-            await tx.endpoints.delete(caller.merchant, endpoint, livemode=caller.livemode)
-
-        await self._store.run(work)
+        """Remove an endpoint with its deliveries; what was pending is not delivered any more."""
+        await self._store.run(lambda tx: tx.endpoints.delete(caller.merchant, endpoint, livemode=caller.livemode))
 
     async def rotate(self, caller: Caller, endpoint: EndpointId, overlap_seconds: int) -> dict[str, Any]:
         """Return the endpoint with a new ``secret``, shown this once; the old one signs too for so many seconds, 0 to a week."""

@@ -48,7 +48,7 @@ class Post:
         """Those that learn at once of what is published; empty it to be another process."""
         self.ids = Ids(self.clock)
         self.outbox = Outbox(self.clock, self.ids, self._notify)
-        self.notifiers: dict[str, Notifier] = {"webhook": WebhookNotifier(self.http, self.clock, deadline=5)}
+        self.notifiers: dict[str, Notifier] = {"webhook": WebhookNotifier(self.http, self.clock, deadline=30)}
         self.endpoints = Endpoints(self.store, self.notifiers, self.vault, self.outbox, self.ids, self.clock)
         self.feed = Feed(self.store)
 
