@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,7 +26,7 @@ SOMEBODY = "0x" + "56" * 20
 
 @contextmanager
 def running(*arguments):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PEPAY_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PEPAY_") or name == "PEPAY_ANVIL"}
     with subprocess.Popen([PEPAY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
@@ -39,6 +42,11 @@ def post(url, body):
     except urllib.error.HTTPError as exc:
         with exc:
             return exc.code, json.load(exc)
+
+
+def listening(url):
+    with socket.socket() as probe:
+        return probe.connect_ex((url.hostname, url.port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +108,19 @@ def test_a_chain_stops_cleanly_when_it_is_told_to(number):
 
     assert process.returncode == 0
     assert errors == ""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, which Linux has")
+def test_a_chain_that_is_killed_leaves_no_anvil_behind(anvil_here):
+    with running("sandbox", "evm", "--node", "anvil", "--json") as process:
+        rpc = urlsplit(json.loads(process.stdout.readline())["rpc"])
+        process.kill()
+        process.communicate(timeout=20)
+
+    deadline = time.monotonic() + 10
+    while listening(rpc):
+        assert time.monotonic() < deadline, "anvil outlives the command that started it"
+        time.sleep(0.05)
 
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(node):

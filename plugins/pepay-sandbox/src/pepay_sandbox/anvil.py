@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import NotReady
 from pepay_core.testing import foundry
-from pepay_sandbox.children import beside, ended
+from pepay_sandbox.children import beside, ended, mortal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, por
         command += ["--block-time", f"{block_seconds:g}"]
     # Its own session: Ctrl-C in the terminal is for us, and we stop it in order.
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+        *mortal(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
     )
     async with ended(process):
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 _STOP_SECONDS: Final = 10
+
+
+def mortal(command: list[str]) -> list[str]:
+    """Return the command, on Linux so that the system ends it when we are killed and cannot."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "SIGTERM", *command] if setpriv else command
 
 
 @asynccontextmanager

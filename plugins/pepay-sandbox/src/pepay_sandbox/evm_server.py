@@ -13,8 +13,8 @@ from aiohttp import web
 
 from pepay_core.api import Unavailable, decode, encode
 from pepay_sandbox import jsonrpc
-from pepay_sandbox.jsonrpc import RpcError
 from pepay_sandbox.children import beside
+from pepay_sandbox.jsonrpc import RpcError
 from pepay_sandbox.loopback import serve
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_MIX
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import Revert, VMError
-from eth.vm.forks import CancunVM
 from eth.vm.forks.berlin.transactions import TypedTransaction
+from eth.vm.forks.cancun import CancunVM
 from eth.vm.spoof import SpoofTransaction
-from eth_utils import ValidationError
+from eth_typing import BlockNumber
+from eth_utils.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ class MinedBlock:
     @property
     def number(self) -> int:
         """Height above the first block."""
-        return self.header.block_number
+        return int(self.header.block_number)
 
     @property
     def hash(self) -> bytes:
@@ -90,7 +91,7 @@ class _Snapshot:
 
 def kind_of(transaction: Any) -> int:
     """Return the EIP-2718 type: 0 for a legacy transaction."""
-    return transaction.type_id if isinstance(transaction, TypedTransaction) else 0
+    return (transaction.type_id or 0) if isinstance(transaction, TypedTransaction) else 0
 
 
 def fee_paid(transaction: Any, base_fee: int) -> int:
@@ -106,7 +107,7 @@ class EvmState:
 
         class _Chain(MiningChain):
             chain_id = identity
-            vm_configuration = ((0, CancunVM),)
+            vm_configuration = ((BlockNumber(0), CancunVM),)
 
         self.chain_id = chain_id
         self._memory = MemoryDB()

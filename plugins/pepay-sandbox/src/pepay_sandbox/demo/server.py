@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ConfigError, NotReady
-from pepay_sandbox.children import ended
+from pepay_sandbox.children import ended, mortal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -113,7 +113,7 @@ def _pepay(folder: Path, *arguments: str) -> list[str]:
     found = beside or shutil.which("pepay")
     if found is None:
         raise ConfigError("the command `pepay` is not in PATH", hint="run the demo from the environment that PePay is installed in")
-    return [found, "--config", str(folder / "pepay.toml"), *arguments]
+    return mortal([found, "--config", str(folder / "pepay.toml"), *arguments])
 
 
 def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
