@@ -123,7 +123,23 @@ class RatesCheck(Check):
                 findings.append(
                     Finding(Verdict.PROBLEM, f"rates: {coin}", str(exc), "check the network and the providers; until then the asset is not offered")
                 )
-        return findings or [Finding(Verdict.OK, "rates", f"{', '.join(used)} agree")]
+        return findings or [Finding(Verdict.OK, "rates", f"asked of {', '.join(used)}")]
+
+
+class ChainsCheck(Check):
+    """Whether there is anything to pay with."""
+
+    name = "chains"
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def run(self) -> list[Finding]:
+        """Look for networks."""
+        names = [chain.name for chain in self._catalogue.chains.values()]
+        if names:
+            return [Finding(Verdict.OK, "chains", ", ".join(names))]
+        return [Finding(Verdict.PROBLEM, "chains", "no network is configured, so nothing can be paid with", "name one under [plugin.evm.networks]")]
 
 
 class MerchantsCheck(Check):
@@ -139,10 +155,6 @@ class MerchantsCheck(Check):
         """Look for merchants without a wallet."""
         findings: list[Finding] = []
         families = {chain.id.partition(":")[0] for chain in self._catalogue.chains.values()}
-        if not families:
-            findings.append(
-                Finding(Verdict.PROBLEM, "chains", "no network is configured, so nothing can be paid with", "name one under [plugin.evm.networks]")
-            )
         async with self._store.read() as tx:
             merchants = await tx.merchants.all()
             for merchant in merchants:
