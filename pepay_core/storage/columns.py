@@ -24,7 +24,7 @@ class Units(int):
     """A number of base units on its way into the database, where its text sorts as the number does."""
 
 
-def units(value: int | Decimal) -> Units:
+def units(value: float | Decimal) -> Units:
     """Return a value that both engines store without losing a digit; raises ValueError when it is no such number."""
     if isinstance(value, bool | float) or int(value) != value or not 0 <= value < 10**WIDTH:
         raise ValueError(f"{value!r} is not a number of base units")
@@ -98,7 +98,7 @@ class BaseUnits(Column):
     def __get__(self, obj: Table | None, objtype: Any = None) -> Any:
         return self if obj is None else obj.__dict__[self._meta.name]
 
-    def __set__(self, obj: Table, value: Any) -> None:
+    def __set__(self, obj: Any, value: Any) -> None:
         obj.__dict__[self._meta.name] = _adapted(value)
 
 

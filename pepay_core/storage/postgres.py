@@ -55,7 +55,7 @@ class PgDatabase:
 
     dialect = "postgres"
 
-    def __init__(self, pool: asyncpg.Pool[Any]) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     @classmethod

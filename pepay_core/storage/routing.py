@@ -46,12 +46,12 @@ class UnitOfWorkEngine(Engine[Any]):
     async def prep_database(self) -> None:
         """Need nothing."""
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: ARG002
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ARG002
         """Run a query in the open unit of work."""
         session = current()
         return await session.execute(*querystring.compile_string(engine_type=session.dialect))
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: ARG002
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> Any:  # noqa: ARG002
         """Run a definition in the open unit of work."""
         return await current().execute(ddl)
 

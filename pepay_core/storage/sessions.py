@@ -161,7 +161,7 @@ async def unit_of_work(database: Database, statistics: Statistics, *, readonly: 
         finally:
             session.close()
             _current.reset(token)
-    statistics.commits += 1
+    statistics.commits += not readonly
     session.announce()
 
 

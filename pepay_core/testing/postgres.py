@@ -138,7 +138,7 @@ def _started(folder: Path) -> Iterator[PostgresServer]:
         guard.wait(timeout=_START_SECONDS)
 
 
-def _wait(guard: subprocess.Popen[bytes], pid_file: Path, log: Path) -> None:
+def _wait(guard: subprocess.Popen[Any], pid_file: Path, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and guard.poll() is None:
         # The eighth line says how far the server is.

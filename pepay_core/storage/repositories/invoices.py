@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from piccolo.columns.combination import Combinable
+    from piccolo.custom_types import Combinable
 
     from pepay_core.services.paging import Page, Slice
 

@@ -16,7 +16,7 @@ from pepay_core.storage.tables import EntryRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from piccolo.columns.combination import Combinable
+    from piccolo.custom_types import Combinable
 
     from pepay_core.domain.ids import InvoiceId, MerchantId
     from pepay_core.services.paging import Page

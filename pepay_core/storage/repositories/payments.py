@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
-    from piccolo.columns.combination import Combinable
+    from piccolo.custom_types import Combinable
 
     from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId
     from pepay_core.services.paging import Page, Slice
