@@ -43,17 +43,17 @@ class Lanes:
         refused: list[ClaimedDelivery] = []
         taken, by_failing = self._taken.copy(), self._taken_by_failing
         for each in claimed:
-            failing = _failing(each.endpoint)
-            room = taken[each.endpoint.id] < (1 if failing else self._per_endpoint) and not (failing and by_failing >= self._for_failing)
+            room = self._room(each.endpoint, taken[each.endpoint.id], by_failing)
             (admitted if room else refused).append(each)
             if room:
                 taken[each.endpoint.id] += 1
-                by_failing += failing
+                by_failing += _failing(each.endpoint)
         return admitted, refused
 
     def pass_over(self, endpoint: Endpoint) -> None:
-        """Close the lane of an endpoint until a slot that it may have becomes free."""
-        self._passed_over.add(endpoint.id)
+        """Close the lane of an endpoint until a slot that it may have becomes free, unless one has since it was refused."""
+        if not self._room(endpoint, self._taken[endpoint.id], self._taken_by_failing):
+            self._passed_over.add(endpoint.id)
 
     def enter(self, endpoint: Endpoint) -> None:
         """Take a slot."""
@@ -69,6 +69,11 @@ class Lanes:
         if _failing(endpoint):
             self._taken_by_failing -= 1
             self._passed_over.clear()
+
+    def _room(self, endpoint: Endpoint, taken: int, by_failing: int) -> bool:
+        if _failing(endpoint):
+            return taken < 1 and by_failing < self._for_failing
+        return taken < self._per_endpoint
 
 
 def _failing(endpoint: Endpoint) -> bool:

@@ -121,10 +121,10 @@ class Dispatcher:
         started = 0
         while self._lanes.free > 0:
             admitted, refused = await self._store.run(self._claim)
-            for each in refused:
-                self._lanes.pass_over(each.endpoint)
             for each in admitted:
                 self._start(group, each)
+            for each in refused:
+                self._lanes.pass_over(each.endpoint)
             started += len(admitted)
             if not admitted and not refused:
                 break

@@ -83,6 +83,15 @@ def test_a_failing_endpoint_that_ends_lets_those_in_that_were_passed_over():
     assert names(enter(lanes, [claims.of("b", failing=True)])) == ["b"]
 
 
+def test_a_lane_is_not_closed_when_a_slot_became_free_after_the_refusal():
+    claims, lanes = Claims(), Lanes(20, 1)
+    (first,) = enter(lanes, [claims.of("a")])
+    _, (refused,) = lanes.admit([claims.of("a")])
+    lanes.leave(first.endpoint)
+    lanes.pass_over(refused.endpoint)
+    assert lanes.closed == set()
+
+
 def test_a_healthy_delivery_that_ends_opens_nothing_for_failing_endpoints():
     claims, lanes = Claims(), Lanes(2, 4)
     enter(lanes, [claims.of("a", failing=True), claims.of("b", failing=True)])
