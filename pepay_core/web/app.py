@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
@@ -42,6 +43,10 @@ OPERATIONS = (
     *checkout_api.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""
+
+
+# The URLs of our own files change with their content.
+_FOR_EVER: Final = CacheControlHeader(max_age=31_536_000, public=True, immutable=True)
 
 
 class Application(Litestar):
@@ -86,7 +91,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *pages.HANDLERS,
             *health.HANDLERS,
             *reference.handlers(OPERATIONS, base_url),
-            create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False),
+            create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False, cache_control=_FOR_EVER),
         ],
         guards=[gate],
         exception_handlers={Exception: refused},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Litestar, Router
 from litestar.handlers import BaseRouteHandler
@@ -12,6 +12,8 @@ from pepay_core.plugins.problems import Stage, told
 from pepay_core.web.guards import PLUGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pepay_core.plugins.lifecycle import Assembly
 
 
@@ -40,19 +42,26 @@ def probe(plugin: str, routes: list[object]) -> None:
     for each in routes:
         if not isinstance(each, BaseRouteHandler | Router):
             raise Misfit(f"pepay_routes gave a {type(each).__name__}, which is neither a Litestar handler nor a router")
-    throwaway = Litestar([_router(plugin, routes)], openapi_config=OpenAPIConfig(title=plugin, version="0"))
-    throwaway.openapi_schema.to_schema()
+    # Litestar keeps the last of two handlers for the same thing, and says nothing.
     taken: set[tuple[str, str]] = set()
-    for route in throwaway.routes:
-        for handler in _handlers(route):
-            for method in sorted(getattr(handler, "http_methods", {"ASGI"})):
-                if route.path.startswith(f"/x/{plugin}") and (route.path, method) in taken and method != "OPTIONS":
-                    raise Misfit(f"two handlers answer {method} {route.path}")
-                taken.add((route.path, method))
+    for claim in (claim for each in routes for claim in _claims(each)):
+        if claim in taken:
+            raise Misfit(f"two handlers answer {claim[1]} {claim[0]}")
+        taken.add(claim)
+    throwaway = Litestar([_router(plugin, routes)], openapi_config=OpenAPIConfig(title=plugin, version="0"), logging_config=None)
+    throwaway.openapi_schema.to_schema()
 
 
-def _handlers(route: Any) -> list[Any]:
-    return list(getattr(route, "route_handlers", None) or [route.route_handler])
+def _claims(given: Any) -> Iterator[tuple[str, str]]:
+    """Return the paths and methods that a handler or a router answers."""
+    if isinstance(given, Router):
+        for route in given.routes:
+            handlers = getattr(route, "route_handlers", None) or [cast("Any", route).route_handler]
+            # OPTIONS is Litestar's own, for each path.
+            methods = {method for handler in handlers for method in getattr(handler, "http_methods", {"ANY"})} - {"OPTIONS"}
+            yield from ((route.path, method) for method in methods)
+    else:
+        yield from ((path, method) for path in given.paths for method in getattr(given, "http_methods", {"ANY"}))
 
 
 def _router(plugin: str, routes: list[Any]) -> Router:

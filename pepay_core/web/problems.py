@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
@@ -92,7 +93,8 @@ def problem_of(exc: BaseException) -> Problem:
     if isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
         return problem_of(exc.exceptions[0])
     if isinstance(exc, errors.Refused):
-        return Problem(exc.status, exc.code, exc.message, exc.field, headers=_headers(exc))
+        field = re.sub(r"\[(\d+)\]", r".\1", exc.field) if exc.field else None
+        return Problem(exc.status, exc.code, exc.message, field, headers=_headers(exc))
     if isinstance(exc, errors.Unavailable):
         return Problem(exc.status, exc.code, exc.message, headers=_headers(exc))
     if isinstance(exc, errors.NotReady):

@@ -126,7 +126,7 @@ def open_web(settings: Settings) -> Callable[..., Any]:
     """Open the application with other settings than the usual ones."""
 
     @asynccontextmanager
-    async def opening(settings: Settings = settings, routes: dict[str, list[object]] | None = None) -> AsyncIterator[Web]:
+    async def opening(settings: Settings = settings, prepare: Callable[[Assembly], None] | None = None) -> AsyncIterator[Web]:
         clock, net, vault = FakeClock(), ToyNet(), Vault(bytes(32))
         prices = Prices(clock)
         held: dict[str, Any] = {}
@@ -139,6 +139,8 @@ def open_web(settings: Settings) -> Callable[..., Any]:
             catalogue.add_rate_providers([Contribution("prices", prices)])
             catalogue.add_notifiers([Contribution("post", Post())])
             assembly = Assembly(PluginHost(), catalogue, {})
+            if prepare is not None:
+                prepare(assembly)
             async with open_store(settings.database_url, clock) as store:
                 made = composing._compose(settings, clock, vault, assembly, store)
                 made.heads.put(ChainState(TOY, ChainHealth.HEALTHY, None, 0, clock.now(), clock.now()))

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from pepay_core.domain.chains import Destination
+from pepay_core.testing.toy import COIN, DOLLAR
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its elements, and its words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def url(invoice, more: str = "") -> str:
+    return f"/pay/{invoice['id']}?token={invoice['client_token']}{more}"
+
+
+async def see(web, invoice, more: str = "") -> Page:
+    answer = await web.client.get(url(invoice, more))
+    assert answer.status_code == 200
+    return Page(answer.text)
+
+
+async def pay(web, invoice, units: int, asset=DOLLAR.id, blocks: int = 1) -> None:
+    (option,) = [each for each in invoice["payment_options"] if each["destination"]]
+    await web.net.pay(Destination(option["destination"]), units, asset)
+    await web.net.mine(blocks)
+    await web.see_chain()
+
+
+@pytest.fixture
+async def quoted(web):
+    await web.see_chain()
+    return await web.invoice(
+        amount="25.00", pay_with=DOLLAR.id, title="Order #1042", line_items=[{"name": "Coffee", "quantity": 2, "amount": "25.00"}]
+    )
+
+
+async def test_a_buyer_chooses_how_to_pay_by_a_plain_form(web):
+    invoice = await web.invoice(amount="25.00")
+    page = await see(web, invoice)
+    assert "Choose how to pay" in page.text
+    buttons = [each for each in page.all("button") if each.get("name") == "asset"]
+    assert [each["value"] for each in buttons] == [COIN.id, DOLLAR.id]
+    (form,) = page.all("form")
+    answer = await web.client.post(form["action"], data={"asset": DOLLAR.id})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == url(invoice)
+    assert "Send exactly" in (await see(web, invoice)).text
+
+
+async def test_the_page_says_what_to_send_where_and_on_which_network(web, quoted):
+    page = await see(web, quoted)
+    option = next(each for each in quoted["payment_options"] if each["destination"])
+    assert "$25.00" in page.text
+    assert "25.00 TUSD" in page.text
+    assert option["destination"] in "".join(page.words).replace(" ", "").replace("\n", "")
+    assert "Only send TUSD on the Toy network" in page.text
+    assert "Order #1042" in page.text
+    assert "Coffee \N{MULTIPLICATION SIGN} 2" in page.text
+    assert "UTC" in page.text
+    assert "Test mode" in page.text
+    assert len(page.all("h1")) == 1
+
+
+async def test_the_code_holds_the_address(web, quoted):
+    import segno
+
+    page = await see(web, quoted)
+    option = next(each for each in quoted["payment_options"] if each["destination"])
+    made = segno.make_qr(option["destination"], error="m", boost_error=False)
+    (path,) = [each["d"] for each in page.all("path") if each.get("fill") == "#0b1220"]
+    dark = set()
+    for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", path or ""):
+        dark |= {(int(x) + step - 4, int(y) - 4) for step in range(int(width))}
+    assert dark == {(x, y) for y, row in enumerate(made.matrix) for x, cell in enumerate(row) if cell}
+
+
+async def test_the_page_needs_no_script_no_cookie_and_nobody_else(web, quoted):
+    answer = await web.client.get(url(quoted))
+    page = Page(answer.text)
+    assert not page.all("script")
+    assert not [each for _, each in page.elements if any(name.startswith("on") or name == "style" for name in each)]
+    assert "set-cookie" not in answer.headers
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+    assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+    assert answer.headers["cache-control"] == "no-store"
+    for tag, name in (("link", "href"), ("img", "src")):
+        for each in page.all(tag):
+            assert (each[name] or "").startswith("/static/")
+            style = await web.client.get(each[name] or "")
+            assert style.status_code == 200
+            assert "immutable" in style.headers["cache-control"]
+
+
+async def test_an_open_page_looks_again_by_itself(web, quoted):
+    page = await see(web, quoted)
+    (refresh,) = [each for each in page.all("meta") if each.get("http-equiv") == "refresh"]
+    assert refresh["content"] == f"5; url={url(quoted)}"
+
+
+async def test_the_page_follows_the_money_from_part_to_paid(web, quoted):
+    await pay(web, quoted, 20_000_000, blocks=2)
+    page = await see(web, quoted)
+    assert "5.00 TUSD still to pay" in page.text
+    assert "5.00 TUSD" in page.text
+    assert not [each for each in page.all("a") if "change=1" in (each.get("href") or "")]
+    await pay(web, quoted, 5_000_000)
+    page = await see(web, quoted)
+    assert "Payment seen" in page.text
+    assert "Confirming 1 of 2" in page.text
+    assert page.all("progress")[0]["max"] == "2"
+    await web.net.mine(1)
+    await web.see_chain()
+    page = await see(web, quoted)
+    assert "Payment complete" in page.text
+    assert not [each for each in page.all("meta") if each.get("http-equiv") == "refresh"]
+
+
+async def test_the_page_tells_every_other_end(web, quoted):
+    await pay(web, quoted, 30_000_000, blocks=3)
+    assert "more than was asked" in (await see(web, quoted)).text
+    canceled = await web.invoice()
+    await web.post(f"/api/v1/invoices/{canceled['id']}/cancel", {})
+    assert "canceled" in (await see(web, canceled)).text
+    over = await web.invoice(pay_with=DOLLAR.id)
+    await web.clock.advance(3601)
+    page = await see(web, over)
+    assert "The time to pay is over" in page.text
+    assert "Send exactly" not in page.text
+
+
+async def test_a_price_that_ran_out_is_asked_for_again(web):
+    invoice = await web.invoice(amount="25.00", pay_with=COIN.id)
+    await web.clock.advance(901)
+    page = await see(web, invoice)
+    assert "The price has run out" in page.text
+    assert "Send exactly" not in page.text
+    (form,) = page.all("form")
+    (button,) = page.all("button")
+    assert (await web.client.post(form["action"], data={"asset": button["value"]})).status_code == 303
+    assert "Send exactly" in (await see(web, invoice)).text
+
+
+async def test_a_wrong_token_opens_a_page_that_does_not_exist(web, quoted):
+    for token in ("", "wrong", quoted["client_token"][:-1], "ä"):
+        answer = await web.client.get(f"/pay/{quoted['id']}", params={"token": token})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "Acme" not in answer.text
+        assert (await web.client.post(f"/pay/{quoted['id']}/choose?token={token}", data={"asset": COIN.id})).status_code == 404
+
+
+@pytest.mark.parametrize("asset", ["nonsense", "eip155:1/slip44:60", "<b>", ""])
+async def test_what_cannot_be_chosen_is_told_on_a_page(web, asset):
+    invoice = await web.invoice()
+    answer = await web.client.post(url(invoice).replace("?", "/choose?"), data={"asset": asset})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<b>" not in answer.text.replace("<b>PePay", "").replace("<b>T", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"asset=a", "text/plain"), (b"\xff", "application/x-www-form-urlencoded"), (b"asset=a&asset=b", None), (b"", None)]
+)
+async def test_what_is_no_form_is_refused(web, body, content_type):
+    invoice = await web.invoice()
+    headers = {"content-type": content_type or "application/x-www-form-urlencoded"}
+    answer = await web.client.post(url(invoice).replace("?", "/choose?"), content=body, headers=headers)
+    assert answer.status_code in {415, 422}
+
+
+async def test_nothing_that_a_shop_or_a_buyer_wrote_becomes_markup(web):
+    hostile = "\"><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}'"
+    invoice = await web.invoice(title=hostile, footer=hostile, description=hostile, line_items=[{"name": hostile, "amount": "49.99"}])
+    await web.client.patch("/api/v1/merchant", json={"name": hostile}, headers=web.auth)
+    page = await see(web, invoice)
+    assert not page.all("script")
+    assert not page.all("img")
+    assert "{{7*7}}" in page.text
+
+
+async def test_the_reference_lists_every_operation_and_every_error_has_a_page(web):
+    page = Page((await web.client.get("/schema")).text)
+    assert "/api/v1/invoices/{invoice}/payment-options" in page.text
+    errors = Page((await web.client.get("/errors")).text)
+    links = [each["href"] for each in errors.all("a") if (each["href"] or "").startswith("/errors/")]
+    assert len(links) > 30
+    for link in links:
+        assert (await web.client.get(link or "")).status_code == 200
+    assert (await web.client.get("/errors/nothing")).status_code == 404
