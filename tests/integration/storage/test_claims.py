@@ -149,6 +149,23 @@ class TestDeliveries:
             ids += [each.delivery.id for each in more]
         assert len(ids) == len(set(ids)) == 30
 
+    @pytest.mark.parametrize("engine", ["postgres"], indirect=True)  # on SQLite one claims after the other
+    async def test_a_claimer_does_not_wait_for_another(self, store, samples, queue):
+        claimed, over = asyncio.Event(), asyncio.Event()
+
+        async def dawdle():
+            async with store.begin() as tx:
+                await tx.deliveries.claim(samples.now, limit=5, lease_until=samples.now + timedelta(seconds=30), per_endpoint=2)
+                claimed.set()
+                await over.wait()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dawdle())
+            await claimed.wait()
+            async with asyncio.timeout(5):
+                assert len(await self.claim(store, samples.now)) == 25
+            over.set()
+
     async def test_a_claim_comes_with_the_event_and_the_endpoint(self, store, samples, queue):
         (claimed,) = await self.claim(store, samples.now, limit=1)
         assert claimed.delivery.event == claimed.event.id

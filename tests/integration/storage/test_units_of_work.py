@@ -190,6 +190,10 @@ async def test_cancellation_at_any_step_leaks_nothing(store, samples):
         if dice.random() < 0.5:
             await asyncio.sleep(dice.random() * 0.01)
         task.cancel()
+        # Whoever is impatient cancels again, while the first cancellation is still rolling back.
+        for _ in range(dice.randrange(4)):
+            await asyncio.sleep(0)
+            task.cancel()
         await asyncio.wait([task])
         assert task.cancelled() or task.exception() is None
     assert idle_is_complete(store)
