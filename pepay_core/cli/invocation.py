@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,11 @@ class Invocation:
         """The configuration file that was asked for, by ``--config`` or ``PEPAY_CONFIG``."""
         named = self.environ.get("PEPAY_CONFIG")
         return self.config or (Path(named) if named else None)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line by which another process runs a command with the same configuration."""
+        config = ["--config", str(self.named.absolute())] if self.named else []
+        return [sys.executable, "-m", "pepay_core.cli.main", *config, *arguments]
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

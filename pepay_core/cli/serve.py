@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import click
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     help="Answer requests (api), watch chains and deliver webhooks (worker), or both.",
 )
 @click.option("--safe", is_flag=True, help="Leave out every plugin that is not a stock one.")
+@click.option("--listener", type=int, hidden=True, help="The socket of the process that started this one.")
 @pass_invocation
-def serve(invocation: Invocation, *, workers: int, role: str, safe: bool) -> None:
+def serve(invocation: Invocation, *, workers: int, role: str, safe: bool, listener: int | None) -> None:
     """Run the server. An empty database is migrated; one that is behind is not touched."""
     from pepay_core import log
 
@@ -34,25 +36,28 @@ def serve(invocation: Invocation, *, workers: int, role: str, safe: bool) -> Non
     log.configure(level=settings.log.level, as_json=settings.log.format == "json")
     if workers > 1 and settings.database_url.startswith("sqlite"):
         raise ConfigError("SQLite serves one process, and several were asked for", hint="leave --workers out, or set [database] url to a PostgreSQL")
-    asyncio.run(_prepare(settings))
+    if listener is None:
+        asyncio.run(_prepare(settings))
     if role == "worker":
         asyncio.run(_work(settings, safe=safe))
         return
-    _serve(settings, workers, watching=role == "all", safe=safe)
 
-
-def _serve(settings: Settings, workers: int, *, watching: bool, safe: bool) -> None:
     from pepay_core.web import serving
 
-    with serving.listen(settings) as listening:
+    with serving.listen(settings) if listener is None else socket.socket(fileno=listener) as listening:
 
         def ready() -> None:
             click.echo(f"PePay is ready at {serving.url_of(listening)}")
 
         if workers > 1:
-            serving.serve_many(settings, listening, workers, workers=watching, safe=safe, ready=ready)
+            from pepay_core.cli.supervising import supervise
+
+            arguments = ["--role", role, *(["--safe"] if safe else []), "--listener", str(listening.fileno())]
+            asyncio.run(supervise(invocation.command("serve", *arguments), workers, listening.fileno(), ready))
             return
-        asyncio.run(serving.serve(serving.located(settings, listening), listening, workers=watching, safe=safe, ready=ready))
+        settings = serving.located(settings, listening)
+        running = serving.serve(settings, listening, workers=role == "all", safe=safe, ready=ready, supervised=listener is not None)
+        asyncio.run(running)
 
 
 async def _work(settings: Settings, *, safe: bool) -> None:

@@ -1,28 +1,23 @@
-"""Running the application under uvicorn: in this process, or in several."""
+"""Running the application under uvicorn, in this process."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import signal
 import socket
-import threading
-import time
-from dataclasses import dataclass
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from pepay_core.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
     from types import FrameType
-
-    from litestar import Litestar
 
     from pepay_core.runtime import Runtime
     from pepay_core.settings import Settings
@@ -90,15 +85,23 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(settings: Settings, listening: socket.socket, *, workers: bool, safe: bool, ready: Callable[[], None]) -> None:
-    """Serve in this process until a signal ends it; raises ConfigError when the operator must change something first."""
+async def serve(
+    settings: Settings, listening: socket.socket, *, workers: bool, safe: bool, ready: Callable[[], None], supervised: bool = False
+) -> None:
+    """Serve in this process until a signal ends it; raises ConfigError when the operator must change something first.
+
+    ``supervised``: standard input belongs to a supervisor, and when it closes, the supervisor is gone.
+    """
     from pepay_core.runtime import Runtime
     from pepay_core.web.app import create_app
 
     _quieten()
     async with Runtime.open(settings, workers=workers, safe=safe) as runtime:
         app = create_app(settings, runtime_factory=lambda: _opened(runtime))
-        await Server(uvicorn.Config(app, **_OPTIONS), ready).serve([listening])
+        server = Server(uvicorn.Config(app, **_OPTIONS), ready)
+        if supervised:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None)
+        await server.serve([listening])
 
 
 @contextlib.asynccontextmanager
@@ -107,51 +110,6 @@ async def _opened(runtime: Runtime) -> AsyncIterator[Runtime]:
     yield runtime
 
 
-@dataclass(frozen=True, slots=True)
-class Factory:
-    """Makes the application in a process of its own; what it needs to know travels with it."""
-
-    config: Path | None
-    port: int
-    workers: bool
-    safe: bool
-
-    def __call__(self) -> Litestar:
-        """Return the application; its runtime is opened when the process starts to serve."""
-        from pepay_core import log
-        from pepay_core.runtime import Runtime
-        from pepay_core.settings import load_settings
-        from pepay_core.web.app import create_app
-
-        settings = load_settings(self.config, os.environ)
-        if "base_url" not in settings.server.model_fields_set:
-            server = settings.server.model_copy(update={"base_url": f"http://localhost:{self.port}"})
-            settings = settings.model_copy(update={"server": server})
-        log.configure(level=settings.log.level, as_json=settings.log.format == "json")
-        _quieten()
-        return create_app(settings, runtime_factory=lambda: Runtime.open(settings, workers=self.workers, safe=self.safe))
-
-
-def serve_many(settings: Settings, listening: socket.socket, count: int, *, workers: bool, safe: bool, ready: Callable[[], None]) -> None:
-    """Serve in several processes, and start again the ones that die."""
-    factory = Factory(settings.config_path, listening.getsockname()[1], workers, safe)
-    config = uvicorn.Config(factory, factory=True, workers=count, **_OPTIONS)
-    threading.Thread(target=_await_answer, args=(listening.getsockname()[:2], ready), daemon=True).start()
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
-
-
 def _quieten() -> None:
     """Keep the server's own diary out of the log; what goes wrong in it stays."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-
-
-def _await_answer(address: tuple[str, int], ready: Callable[[], None]) -> None:
-    """Call ``ready`` once some process answers."""
-    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(address, timeout=2) as connection:
-            connection.sendall(request)
-            if connection.recv(16).startswith(b"HTTP/1.1 200"):
-                ready()
-                return
-        time.sleep(0.1)

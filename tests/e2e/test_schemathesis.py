@@ -1,0 +1,35 @@
+"""The API holds what its document promises, whatever is sent to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SCHEMATHESIS = Path(sys.executable).with_name("st")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_nothing_that_can_be_generated_contradicts_the_document(world, tmp_path):
+    key = world.gateway.post("/api/v1/api-keys", {"name": "generator", "scopes": SCOPES, "writes_per_minute": 1_000_000})["key"]
+    run = subprocess.run(
+        [
+            SCHEMATHESIS, "run", f"{world.gateway.url}/schema/openapi.json", "--url", world.gateway.url, "--header", f"x-api-key: {key}",
+            "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--max-examples", "15", "--generation-database", "none",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+
+
+SCOPES = [
+    "invoices:write", "webhooks:write", "wallets:write", "merchant:write", "keys:write", "reports:read",
+]  # fmt: skip
