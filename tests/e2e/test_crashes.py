@@ -1,10 +1,14 @@
-"""The server is killed and the node goes away, for longer than an invoice lives: nothing is lost, nothing is told twice."""
+"""The server is killed and the node goes away, for longer than an invoice lives: nothing is lost, nothing is told twice.
+
+Time cannot be hurried from outside, so the long outage is run on one engine; with time in hand both are, in ``tests/integration/engine``.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
 
+import pytest
 from blackbox import until
 
 
@@ -24,6 +28,8 @@ def test_killed_between_payment_and_confirmation_it_goes_on_where_it_was(world):
     assert sorted(told) == sorted(set(told))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_payment_in_time_is_paid_although_nobody_could_look_before_the_invoice_was_over(world):
     invoice = world.gateway.invoice(pay_with=world.token(world.usdc), expires_in=60)
     unpaid = world.gateway.invoice(pay_with=world.eth(), expires_in=60)

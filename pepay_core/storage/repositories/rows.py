@@ -40,6 +40,7 @@ class Repository:
         ascending: bool = True,
         limit: int | None = None,
         lock: bool = False,
+        keep: bool = False,
     ) -> list[dict[str, Any]]:
         query = table.select(_columns(table))
         if where:
@@ -51,6 +52,9 @@ class Repository:
         if lock and self._session.postgres:
             # Keys do not change, so rows that refer to this one may still be written meanwhile.
             query = query.lock_rows("NO KEY UPDATE")
+        elif keep and self._session.postgres:
+            # They may change meanwhile, but not go: rows that refer to them are about to be written.
+            query = query.lock_rows("KEY SHARE")
         return await self._session.rows(query)
 
     async def _find(self, table: type[Table], id: str, *where: Combinable, lock: bool = False) -> dict[str, Any] | None:

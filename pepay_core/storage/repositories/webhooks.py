@@ -63,7 +63,7 @@ class EndpointRepository(Repository):
 
     async def active(self, merchant: MerchantId, *, livemode: bool) -> list[Endpoint]:
         where = [*_scope(merchant, livemode=livemode), EndpointRow.disabled_at.is_null()]
-        return [_endpoint(row) for row in await self._select(EndpointRow, *where, order=[EndpointRow.id])]
+        return [_endpoint(row) for row in await self._select(EndpointRow, *where, order=[EndpointRow.id], keep=True)]
 
     async def save(self, endpoint: Endpoint) -> None:
         if not await self._update(EndpointRow, _endpoint_row(endpoint), EndpointRow.id == endpoint.id):
