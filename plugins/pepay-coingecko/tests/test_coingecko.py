@@ -94,9 +94,15 @@ async def test_the_key_goes_into_the_header_of_its_plan_and_not_into_the_url(bas
 
 
 @pytest.mark.parametrize("time", ["null", '"1793534391"', "true", "-1", "0", "1793534391.5", "99999999999999999999", "{}"])
-async def test_a_price_without_a_time_is_left_out(time):
+async def test_a_price_whose_time_is_none_is_left_out(time):
     http = Recorded(f'{{"bitcoin":{{"usd":64547.1,"last_updated_at":{time}}}}}'.encode())
     assert await CoinGecko(CoinGeckoSettings(), http, FakeClock()).rates([Pair("bitcoin", "USD")]) == {}
+
+
+async def test_a_price_that_comes_without_a_time_is_of_the_moment_it_was_asked():
+    clock = FakeClock()
+    answer = await CoinGecko(CoinGeckoSettings(), Recorded(b'{"bitcoin":{"usd":64547.1}}'), clock).rates([Pair("bitcoin", "USD")])
+    assert answer == {Pair("bitcoin", "USD"): Rate(Decimal("64547.1"), clock.now())}
 
 
 @pytest.mark.parametrize("coin", ["null", "64547.1", '"64547.1"', "[]", '{"usd":{"price":1}}'])

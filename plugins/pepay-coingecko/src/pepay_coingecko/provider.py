@@ -30,7 +30,7 @@ class CoinGecko(RateProvider):
         self._clock = clock
 
     async def rates(self, pairs: Collection[Pair]) -> Mapping[Pair, Rate]:
-        """Return the prices; a coin without a time of its price is left out, since nobody could say how old it is."""
+        """Return the prices; one whose time is not a time is left out, since nobody could say how old it is."""
         if not pairs:
             return {}
         coins = await self._prices(pairs)
@@ -39,7 +39,7 @@ class CoinGecko(RateProvider):
             coin = coins.get(pair.base)
             if not isinstance(coin, dict):
                 continue
-            price, at = read_price(coin.get(pair.quote.lower())), self._time(coin.get("last_updated_at"))
+            price, at = read_price(coin.get(pair.quote.lower())), self._time(coin)
             if price is not None and at is not None:
                 rates[pair] = Rate(price, at)
         return rates
@@ -67,9 +67,15 @@ class CoinGecko(RateProvider):
             return {}
         return {"x-cg-pro-api-key" if urlsplit(self._url).hostname == _PAID_HOST else "x-cg-demo-api-key": key}
 
-    def _time(self, seconds: object) -> datetime | None:
-        """Return the time of a price, or None when it is none: a clock that runs far ahead would make old prices look new."""
+    def _time(self, coin: dict[str, object]) -> datetime | None:
+        """Return the time of a coin's prices, or None when it is none: a clock that runs far ahead would make old prices look new.
+
+        Where no time is told at all, as by a mirror, the price is of the moment it was asked.
+        """
         now = self._clock.now()
+        if "last_updated_at" not in coin:
+            return now
+        seconds = coin["last_updated_at"]
         if type(seconds) is not int or not 0 < seconds <= (now + _SKEW).timestamp():
             return None
         return min(datetime.fromtimestamp(seconds, UTC), now)
