@@ -12,12 +12,15 @@ from pepay_core.domain.errors import InvalidInput, RequestInProgress
 from pepay_core.services.records import StoredResponse
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pepay_core.contracts.context import Clock
     from pepay_core.secrets import Vault
     from pepay_core.services.ports import Store, Transaction
 
 # Longer than any request may run: a claim that is older belongs to a process that died.
 _RUNNING: Final = timedelta(seconds=60)
+_SWEEP_EVERY: Final = timedelta(minutes=10)
 _PATIENCE: Final = 5.0
 _POLL: Final = 0.1
 _PURPOSE: Final = "idempotency"
@@ -56,6 +59,7 @@ class Remembering:
         self._clock = clock
         self._vault = vault
         self._running: dict[tuple[str, str], asyncio.Event] = {}
+        self._swept: datetime | None = None
 
     async def begin(self, scope: str, key: str, mark: str) -> StoredResponse | Remember:
         """Return the stored answer, or the means to store one: then call :meth:`finish` in any case.
@@ -97,6 +101,9 @@ class Remembering:
         if (scope, key) in self._running:
             raise RequestInProgress
         async with self._store.begin() as tx:
+            if self._swept is None or now - self._swept >= _SWEEP_EVERY:
+                await tx.idempotency.sweep(now)
+                self._swept = now
             return await tx.idempotency.claim(scope, key, mark, now, now + _RUNNING)
 
     async def _wait(self, scope: str, key: str) -> None:

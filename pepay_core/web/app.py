@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
+from pepay_core.domain.errors import Unavailable
 from pepay_core.web import health, reference
 from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, wallets, webhooks
 from pepay_core.web.api import checkout as checkout_api
@@ -78,7 +80,10 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
 
     async def touch(request: Request[Any, Any, Any]) -> None:
         caller = facts(request.scope).caller
-        if caller is not None:
+        if caller is None:
+            return
+        # The answer has been sent: that a note of it could not be made is nobody's error.
+        with contextlib.suppress(Unavailable):
             await request.app.state.runtime.authenticating.touch(caller)
 
     return Application(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litestar.datastructures import MultiDict
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_DEPTH: Final = 32
 MAX_METADATA: Final = 16_384
@@ -58,7 +59,7 @@ def decode_body(body: bytes, content_type: str | None, into: type[T]) -> T:
         raise InvalidJson(f"the body is not JSON: {exc}") from None
 
 
-def decode_query(query: MultiDict[str], into: type[T]) -> T:
+def decode_query(query: MultiDict[str], into: type[S]) -> S:
     """Return a query as a struct; names that it does not have are ignored. Raises InvalidInput with the parameter's name."""
     known = {field.encode_name for field in msgspec.structs.fields(into)}
     given: dict[str, str] = {}

@@ -51,15 +51,15 @@ BaseUnits: TypeAlias = Annotated[str, Meta(pattern="^-?[0-9]+$", description="A 
 Seconds: TypeAlias = Annotated[int, Meta(description="Epoch seconds.", examples=[1766321400])]
 
 
-class Sent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Sent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a request's body may hold: nothing that is not named."""
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Nothing(msgspec.Struct):
     """No query parameters."""
 
 
-class Paging(msgspec.Struct, kw_only=True, frozen=True):
+class Paging(msgspec.Struct, kw_only=True):
     """Which page of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100, description="How many, at most.")] = 10

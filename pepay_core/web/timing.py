@@ -18,8 +18,9 @@ SECONDS: Final = 25.0
 @asynccontextmanager
 async def within_deadline(seconds: float = SECONDS) -> AsyncIterator[None]:
     """Raise Unavailable when the block takes longer."""
+    deadline = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as deadline:
+        async with deadline:
             yield
     except TimeoutError:
         if not deadline.expired():

@@ -12,6 +12,7 @@ from pepay_core.domain.errors import (
     AssetLocked,
     AssetNotAccepted,
     ChainUnavailable,
+    Conflict,
     InvalidAddress,
     InvoiceClosed,
     NoDestination,
@@ -79,7 +80,7 @@ async def choose_checkout_option(call: Call[Nothing, ChooseOption]) -> dict[str,
     ids=_INVOICE,
     body=AskTransaction,
     gives=UnsignedTransaction,
-    refuses=(UnknownAsset, AssetNotAccepted, InvalidAddress, InvoiceClosed, ChainUnavailable),
+    refuses=(UnknownAsset, AssetNotAccepted, InvalidAddress, Conflict, ChainUnavailable),
 )
 async def get_checkout_transaction(call: Call[Nothing, AskTransaction]) -> dict[str, Any]:
     """Get a transaction for the buyer's wallet to sign."""

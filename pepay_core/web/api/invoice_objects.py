@@ -81,7 +81,7 @@ class InvoiceFilter(Paging):
     created_to: Time | UnsetType = UNSET
 
 
-class TotalsFilter(msgspec.Struct, kw_only=True, frozen=True):
+class TotalsFilter(msgspec.Struct, kw_only=True):
     """Which invoices to add up."""
 
     status: StatusWord | UnsetType = UNSET

@@ -23,14 +23,14 @@ _DAY: Final = timedelta(days=1)
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["USD"])]
 
 
-class RateQuery(msgspec.Struct, kw_only=True, frozen=True):
+class RateQuery(msgspec.Struct, kw_only=True):
     """Of what, in what."""
 
     base: AssetText
     quote: Currency = "USD"
 
 
-class RateHistoryQuery(msgspec.Struct, kw_only=True, frozen=True):
+class RateHistoryQuery(msgspec.Struct, kw_only=True):
     """Of what, in what, and when: the last day, if nothing else is said."""
 
     base: AssetText

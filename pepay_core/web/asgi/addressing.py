@@ -27,7 +27,8 @@ def addressing(app: ASGIApp, trusted_proxies: Collection[str] = ()) -> ASGIApp:
 
 
 def _client(scope: HTTPScope, trusted: Collection[IPv4Network | IPv6Network]) -> str:
-    peer = scope["client"][0] if scope.get("client") else ""
+    client = scope.get("client")
+    peer = client[0] if client else ""
     address = _parsed(peer)
     if address is None or not any(address in network for network in trusted):
         return peer

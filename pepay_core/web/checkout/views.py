@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _SETTLED: Final = frozenset({"paid", "overpaid", "canceled"})
+_DECIDED: Final = frozenset({"accepted", "refunded", "written_off"})
 _REASONS: Final = {
     "chain_unavailable": "not reachable right now",
     "no_rate": "no price right now",
@@ -34,6 +35,8 @@ class View:
     """Everything that the template needs."""
 
     invoice: Mapping[str, Any]
+    unit: str
+    """What its amounts are in: a currency, or an asset's symbol."""
     token: str
     headline: str
     text: str
@@ -53,13 +56,14 @@ def view(invoice: Mapping[str, Any], token: str, *, now: int, changing: bool, na
     """Return the view of an invoice. ``changing``: the buyer asked for another way to pay; ``natives`` are the chains' own coins."""
     option = chosen(invoice)
     status = invoice["status"]
-    open_ = status in {"unpaid", "underpaid"} and now < invoice["expires_at"]
+    open_ = status in {"unpaid", "underpaid"} and invoice["resolution"] not in _DECIDED and now < invoice["expires_at"]
     paid_in_part = any(each["status"] != "reverted" for each in invoice["payments"])
     choosing = open_ and (option is None or (changing and not paid_in_part))
     asking = open_ and not choosing and option is not None
     headline, text, tone = _words(invoice, option, open_=open_)
     return View(
         invoice=invoice,
+        unit=next((each["symbol"] for each in invoice["payment_options"] if each["asset"] == invoice["currency"]), invoice["currency"]),
         token=token,
         headline=headline,
         text=text,
@@ -85,7 +89,8 @@ def _refresh(invoice: Mapping[str, Any], *, open_: bool) -> int | None:
     """Return after how many seconds to look again; an invoice that may still change by itself is looked at less and less."""
     if open_ or invoice["status"] == "processing":
         return 5
-    return None if invoice["status"] in _SETTLED and invoice["resolution"] != "pending" else 30
+    over = invoice["resolution"] in _DECIDED or (invoice["status"] in _SETTLED and invoice["resolution"] != "pending")
+    return None if over else 30
 
 
 def _progress(invoice: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -99,7 +104,7 @@ def _progress(invoice: Mapping[str, Any]) -> tuple[int, int] | None:
 def _words(invoice: Mapping[str, Any], option: Mapping[str, Any] | None, *, open_: bool) -> tuple[str, str, str]:
     """Return headline, sentence and tone (``calm``, ``wait``, ``good``, ``warn``)."""
     status, resolution = invoice["status"], invoice["resolution"]
-    if resolution in {"accepted", "refunded", "written_off"}:
+    if resolution in _DECIDED:
         return {
             "accepted": ("Payment accepted", "The shop has accepted your payment. There is nothing left to do.", "good"),
             "refunded": ("Payment refunded", "The shop has decided to send your payment back. Ask the shop if it does not arrive.", "calm"),
