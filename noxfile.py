@@ -11,7 +11,7 @@ nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["tests", "lint", "types"]
 
-SOURCES = ("pepay_core", "plugins", "tests", "docs", "noxfile.py")
+SOURCES = ("pepay_core", "plugins", "contrib", "tests", "docs", "noxfile.py")
 
 
 def sync(session: nox.Session, *groups: str) -> None:
