@@ -48,6 +48,13 @@ def tests_all(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Send the API whatever its document allows and forbids, for as long as it takes."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", "tests/e2e/test_schemathesis.py", *session.posargs, env={"PEPAY_TEST_EXAMPLES": "200"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     sync(session, "lint")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from pepay_core.domain.jsontext import decode
 from pepay_core.services.paging import Slice
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def event_object(event: Event) -> dict[str, Any]:
     """Return the envelope of an event as it was sent."""
-    # Not read as Decimal: the only fractions in it are those of a merchant's metadata, and they must be writable again.
-    return json.loads(event.body)
+    envelope: dict[str, Any] = decode(event.body)
+    return envelope
 
 
 class Feed:

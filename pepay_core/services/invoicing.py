@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain import events
-from pepay_core.domain.errors import ChainUnavailable, Conflict, InvalidInput, InvoiceClosed, NotFound, RatesUnavailable
+from pepay_core.domain.errors import ChainUnavailable, Conflict, InvalidAddress, InvalidInput, InvoiceClosed, NotFound, RatesUnavailable
 from pepay_core.domain.ids import InvoiceId, PaymentId
 from pepay_core.domain.invoices import Action, Assessment, Decision, Invoice, Resolution, Status, Terms, Timing
 from pepay_core.domain.jsontext import encode
@@ -314,7 +314,11 @@ class Invoicing:
         if request is None:
             raise Conflict("choose the asset first, so that there is an amount and an address")
         chain = self._catalogue.chain(token.chain)
-        unsigned = await chain.payment_request(request, chain.parse_address(payer))
+        try:
+            address = chain.parse_address(payer)
+        except InvalidAddress as exc:
+            raise InvalidAddress(exc.text, exc.reason, field="payer") from None
+        unsigned = await chain.payment_request(request, address)
         if unsigned is None:
             raise NotFound(f"{chain.name} makes no transactions for wallets")
         return {"object": "unsigned_transaction", "family": unsigned.family, "payload": unsigned.payload}

@@ -76,7 +76,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
     def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
         problem = problem_of(exc)
         media_type, body = render(problem, request.scope, base_url)
-        return Response(body, status_code=problem.status, media_type=media_type, headers=dict(problem.headers))
+        return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=dict(problem.headers))
 
     async def touch(request: Request[Any, Any, Any]) -> None:
         caller = facts(request.scope).caller

@@ -63,7 +63,7 @@ def metrics(request: Request[Any, Any, Any]) -> Response[str]:
     """Return numbers for Prometheus."""
     runtime = cast("Runtime", request.app.state.runtime)
     lines = [*_requests(request.app.state.counted), *_chains(runtime), *_plugins(runtime)]
-    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
 def _requests(counted: Mapping[tuple[str, int], int]) -> Iterator[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pepay_core.web.operations import Operation
 
 _OPEN: Final = {"access": ANYBODY}
-_HTML: Final = "text/html; charset=utf-8"
+_HTML: Final = "text/html"
 
 
 def handlers(operations: Sequence[Operation], base_url: str) -> list[HTTPRouteHandler]:

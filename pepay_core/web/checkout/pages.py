@@ -19,7 +19,7 @@ from pepay_core.web.timing import within_deadline
 if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
 
-_HTML: Final = "text/html; charset=utf-8"
+_HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow"}
 

@@ -204,6 +204,12 @@ async def test_nothing_that_a_shop_or_a_buyer_wrote_becomes_markup(web):
     assert "{{7*7}}" in page.text
 
 
+@pytest.mark.parametrize("path", ["/schema", "/errors", "/errors/not_found", "/pay/inv_00000000000000000000000000?token=x"])
+async def test_every_page_says_once_in_which_letters_it_is_written(web, path):
+    answer = await web.client.get(path, headers={"accept": "text/html"})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
 async def test_the_reference_lists_every_operation_and_every_error_has_a_page(web):
     page = Page((await web.client.get("/schema")).text)
     assert "/api/v1/invoices/{invoice}/payment-options" in page.text
