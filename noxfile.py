@@ -28,6 +28,10 @@ def sync(session: nox.Session, *groups: str) -> None:
     )
 
 
+# Most of the tests wait for nodes, databases and processes; a file's own fixtures stay in one of the workers.
+WORKERS = ("-n", "auto", "--dist", "loadfile")
+
+
 def node() -> tuple[str, ...]:
     """Return the group that brings npm, through which the tests get anvil, where the machine has neither."""
     return () if shutil.which("npm") or shutil.which("anvil") else ("node",)
@@ -37,14 +41,14 @@ def node() -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """Run every test but the long ones, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *WORKERS, *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; none is downloaded."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *WORKERS, *session.posargs)
 
 
 @nox.session

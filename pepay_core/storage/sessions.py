@@ -62,8 +62,9 @@ class Statistics:
 class Session:
     """A unit of work. Only the task that opened it may use it, and only until it ends."""
 
-    def __init__(self, connection: Connection, dialect: str, statistics: Statistics) -> None:
+    def __init__(self, connection: Connection, dialect: str, statistics: Statistics, *, readonly: bool) -> None:
         self.dialect = dialect
+        self.readonly = readonly
         self._connection = connection
         self._statistics = statistics
         self._owner = asyncio.current_task()
@@ -153,7 +154,7 @@ async def unit_of_work(database: Database, statistics: Statistics, *, readonly: 
         outer.check()  # a child task is told so first
         raise RuntimeError("a unit of work is open already in this task: pass it on instead of opening another one")
     async with database.transaction(readonly=readonly) as connection:
-        session = Session(connection, database.dialect, statistics)
+        session = Session(connection, database.dialect, statistics, readonly=readonly)
         token = _current.set(session)
         try:
             yield session

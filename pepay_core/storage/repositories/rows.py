@@ -52,7 +52,7 @@ class Repository:
         if lock and self._session.postgres:
             # Keys do not change, so rows that refer to this one may still be written meanwhile.
             query = query.lock_rows("NO KEY UPDATE")
-        elif keep and self._session.postgres:
+        elif keep and self._session.postgres and not self._session.readonly:
             # They may change meanwhile, but not go: rows that refer to them are about to be written.
             query = query.lock_rows("KEY SHARE")
         return await self._session.rows(query)

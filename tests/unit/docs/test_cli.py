@@ -45,7 +45,11 @@ TREE = tree()
 
 def words_of(command):
     """Return the arguments and options of a command as the page writes them."""
-    return {each.make_metavar(click.Context(command)).strip("[].") if isinstance(each, click.Argument) else each.opts[0] for each in command.params}
+    return {
+        each.make_metavar(click.Context(command)).strip("[].") if isinstance(each, click.Argument) else each.opts[0]
+        for each in command.params
+        if not getattr(each, "hidden", False)
+    }
 
 
 def documented(title):
