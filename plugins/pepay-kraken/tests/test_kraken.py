@@ -95,6 +95,12 @@ async def test_currencies_that_kraken_has_not_are_not_asked_for():
     assert http.asked == []
 
 
+async def test_where_no_book_is_shown_the_last_trade_is_the_price():
+    body = b'{"error":[],"result":{"SOLUSD":{"c":["151.25","1.0"]},"XXBTZUSD":{"c":["64431.0"],"b":[]}}}'
+    rates = await provider(body).rates([Pair("solana", "USD"), Pair("bitcoin", "USD")])
+    assert {pair: rate.value for pair, rate in rates.items()} == {Pair("solana", "USD"): Decimal("151.25")}
+
+
 @pytest.mark.parametrize(
     ("bid", "ask"),
     [

@@ -81,7 +81,9 @@ def _price(ticker: object) -> Decimal | None:
             bid, ask = read_price(best_bid), read_price(best_ask)
             if bid is not None and ask is not None and bid <= ask <= bid + bid * _WIDEST:
                 return (bid + ask) / 2
+        case {"b": _} | {"a": _}:
+            return None
         # A market that shows no book at all still tells what its last trade was made at.
-        case {"c": [last, *_]} if not {"a", "b"} & ticker.keys():
+        case {"c": [last, *_]}:
             return read_price(last)
     return None
