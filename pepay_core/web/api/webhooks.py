@@ -30,12 +30,12 @@ Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
 
 
 class CreateWebhook(Sent):
-    """Where to be told, and of what. ``environment`` is the key's own; naming another one is an error."""
+    """Where to be told, and of what. ``environment`` is the key's own, by either of its names; naming another one is an error."""
 
     url: Url
     enabled_events: Filters = msgspec.field(default_factory=lambda: ["*"])
     description: Description | None = None
-    environment: Literal["test", "live"] | None = None
+    environment: Literal["test", "live", "devnet", "mainnet"] | None = None
 
 
 class ChangeWebhook(Sent):
@@ -168,7 +168,7 @@ class EventFilter(Paging):
 async def create_webhook(call: Call[Nothing, CreateWebhook]) -> dict[str, Any]:
     """Register an endpoint; its signing secret is shown this once."""
     sent = call.body
-    if sent.environment is not None and (sent.environment == "live") is not call.caller.livemode:
+    if sent.environment is not None and (sent.environment in {"live", "mainnet"}) is not call.caller.livemode:
         raise InvalidInput(f"this is a {'live' if call.caller.livemode else 'test'} key; use one of the other environment", field="environment")
     return await call.runtime.endpoints.create(call.caller, sent.url, sent.enabled_events, sent.description)
 

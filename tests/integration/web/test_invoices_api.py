@@ -291,7 +291,7 @@ async def test_without_any_price_nothing_is_priced(web):
 
 
 async def test_a_webhook_lives_from_its_secret_to_its_end(web):
-    answer = await web.post("/api/v1/webhooks", {"url": "https://93.184.216.34/hook", "enabled_events": ["invoice.*"], "environment": "test"})
+    answer = await web.post("/api/v1/webhooks", {"url": "https://93.184.216.34/hook", "enabled_events": ["invoice.*"], "environment": "devnet"})
     assert answer.status_code == 201, answer.text
     made = answer.json()
     conforms(made, webhooks.WebhookWithSecret)
@@ -324,6 +324,7 @@ async def test_a_webhook_lives_from_its_secret_to_its_end(web):
         ({"url": "https://93.184.216.34/", "enabled_events": []}, "enabled_events"),
         ({"url": "https://93.184.216.34/", "enabled_events": ["invoice.lost"]}, "enabled_events"),
         ({"url": "https://93.184.216.34/", "environment": "live"}, "environment"),
+        ({"url": "https://93.184.216.34/", "environment": "mainnet"}, "environment"),
     ],
 )
 async def test_a_webhook_that_is_wrong_is_refused_with_the_name_of_the_field(web, body, field):
