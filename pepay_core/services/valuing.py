@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pepay_core.domain import money
+from pepay_core.domain.assets import AssetId
 from pepay_core.domain.errors import InvalidInput, UnknownAsset
 from pepay_core.domain.rates import AgreedRate, Evidence, Pair
 from pepay_core.services.quoting import SAME_ASSET
@@ -48,7 +49,7 @@ class Valuation:
         """Tell, without asking anybody, whether a recent price is at hand."""
         if "/" not in currency:
             return self._desk.cached(Pair(token.rate_id, currency)) is not None
-        other = self._catalogue.tokens.get(currency)  # type: ignore[call-overload]
+        other = self._catalogue.tokens.get(AssetId(currency))
         if other is None:
             return False
         if other.rate_id == token.rate_id:
@@ -73,7 +74,7 @@ class Valuation:
 
     def _asset(self, currency: str, field: str) -> Token:
         try:
-            return self._catalogue.token(currency)  # type: ignore[arg-type]
+            return self._catalogue.token(currency)
         except UnknownAsset:
             raise UnknownAsset(currency, field=field) from None
 
