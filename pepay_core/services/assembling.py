@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from pepay_core.services.offering import Offer
 from pepay_core.services.presenting import Dossier
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class Assembler:
                 destinations=destinations.get(invoice.id, ()),
                 quotes=quotes.get(invoice.id, ()),
                 payments=payments.get(invoice.id, ()),
-                offers=self._offering.offers(merchant, invoice.tokens, invoice.terms.currency, families, livemode=invoice.livemode),
+                offers=_locked(
+                    self._offering.offers(merchant, invoice.tokens, invoice.terms.currency, families, livemode=invoice.livemode),
+                    payments.get(invoice.id, ()),
+                ),
             )
             for invoice in invoices
         ]
@@ -60,3 +64,9 @@ def _by_invoice(rows: Sequence[_Row]) -> dict[InvoiceId, list[_Row]]:
     for row in rows:
         grouped.setdefault(row.invoice, []).append(row)
     return grouped
+
+
+def _locked(offers: Sequence[Offer], payments: Sequence[Payment]) -> list[Offer]:
+    """Return the offers of an invoice of which a part was paid: the rest is asked in the same asset."""
+    paid_in = {payment.transfer.asset for payment in payments if payment.counts}
+    return [Offer(each.token, "asset_locked") if paid_in and each.token.id not in paid_in else each for each in offers]

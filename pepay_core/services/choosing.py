@@ -12,16 +12,18 @@ from pepay_core.contracts.chain import WalletMaterial
 from pepay_core.domain.assets import family_of
 from pepay_core.domain.chains import Reference
 from pepay_core.domain.coverage import IssuedDestination
-from pepay_core.domain.errors import AssetLocked, AssetNotAccepted, ChainUnavailable, InvoiceClosed, NoDestination, RatesUnavailable
+from pepay_core.domain.errors import AssetLocked, AssetNotAccepted, ChainUnavailable, Conflict, InvoiceClosed, NoDestination, RatesUnavailable
 from pepay_core.domain.invoices import OPEN
 from pepay_core.services.quoting import make_quote
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pepay_core.contracts.chain import Chain
     from pepay_core.contracts.context import Clock
     from pepay_core.domain.assets import Token
     from pepay_core.domain.invoices import Invoice
+    from pepay_core.domain.merchants import Wallet
     from pepay_core.domain.rates import AgreedRate
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.heads import Heads
@@ -34,6 +36,7 @@ MONITORING: Final = timedelta(days=7)
 
 _PRICING: Final = 8.0
 _ISSUING: Final = 5.0
+_TRIES: Final = 1000  # addresses in a row that were issued before, after which a wallet counts as used up
 
 
 class Choosing:
@@ -65,12 +68,13 @@ class Choosing:
         now = self._clock.now()
         if invoice.assessment.status not in OPEN or invoice.closed_at is not None or now >= invoice.terms.expires_at:
             raise InvoiceClosed(f"the invoice is {invoice.assessment.status} and cannot be paid in a new way")
-        quotes = {each.id: each for each in await tx.quotes.of([invoice.id])}
+        quotes = [each for each in await tx.quotes.of([invoice.id]) if each.asset == token.id]
+        latest = max(quotes, key=lambda each: (each.created_at, each.id), default=None)
         paid_in = {each.transfer.asset for each in await tx.payments.of([invoice.id]) if each.counts}
         if paid_in and token.id not in paid_in:
             raise AssetLocked("a part was paid already, so the rest is asked in the same asset", field="asset")
         # What is left after a partial payment has its price already, for as long as that was promised.
-        if any(each.remainder and each.asset == token.id and now < each.valid_until for each in quotes.values()):
+        if latest is not None and latest.remainder and now < latest.valid_until:
             return invoice
         await self._issue(tx, invoice, token, now)
         await tx.quotes.add(make_quote(self._ids, invoice, token, invoice.assessment.amount_remaining, rate, now))
@@ -83,29 +87,39 @@ class Choosing:
         chain = self._catalogue.chain(token.chain)
         wallets = [each for each in await tx.wallets.active(invoice.merchant, livemode=invoice.livemode) if each.family == family]
         for wallet in sorted(wallets, key=lambda each: (each.created_at, each.id)):
-            index = await tx.wallets.next_index(wallet.id)
-            try:
-                async with asyncio.timeout(_ISSUING):
-                    destination = await chain.issue(WalletMaterial(wallet.kind, wallet.value), Reference(index, secrets.token_bytes(32)))
-            except NoDestination:
-                continue
-            await tx.destinations.add(
-                IssuedDestination(
-                    invoice=invoice.id,
-                    merchant=invoice.merchant,
-                    livemode=invoice.livemode,
-                    family=family,
-                    destination=destination,
-                    wallet=wallet.id,
-                    index=index,
-                    issued_at=now,
-                    watch_until=invoice.terms.expires_at + MONITORING,
-                )
-            )
-            return
+            if await self._issue_from(tx, invoice, wallet, chain, now):
+                return
         raise NoDestination(
             f"no wallet can issue an address on {chain.name}; add one with POST /api/v1/wallets"
             if not wallets
             else f"every address of the merchant's wallets for {chain.name} has been used; add another wallet",
             field="asset",
         )
+
+    async def _issue_from(self, tx: Transaction, invoice: Invoice, wallet: Wallet, chain: Chain, now: datetime) -> bool:
+        """Issue the wallet's next destination that nobody was given before; False when it has none left."""
+        for _ in range(_TRIES):
+            index = await tx.wallets.next_index(wallet.id)
+            try:
+                async with asyncio.timeout(_ISSUING):
+                    destination = await chain.issue(WalletMaterial(wallet.kind, wallet.value), Reference(index, secrets.token_bytes(32)))
+            except NoDestination:
+                return False
+            issued = IssuedDestination(
+                invoice=invoice.id,
+                merchant=invoice.merchant,
+                livemode=invoice.livemode,
+                family=wallet.family,
+                destination=destination,
+                wallet=wallet.id,
+                index=index,
+                issued_at=now,
+                watch_until=invoice.terms.expires_at + MONITORING,
+            )
+            try:
+                await tx.destinations.add(issued)
+            except Conflict:
+                # Lists may overlap, or hold an address of somebody's xpub: whoever was given it first keeps it.
+                continue
+            return True
+        return False

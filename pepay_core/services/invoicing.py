@@ -13,6 +13,7 @@ from pepay_core.domain.ids import InvoiceId, PaymentId
 from pepay_core.domain.invoices import Action, Assessment, Decision, Invoice, Resolution, Status, Terms, Timing
 from pepay_core.domain.jsontext import encode
 from pepay_core.services.paging import Page, Slice
+from pepay_core.services.presenting import amount_text
 from pepay_core.services.requesting import InvoiceRequest, Requests, pick
 from pepay_core.services.settling import Change, chains_of
 
@@ -181,7 +182,13 @@ class Invoicing:
         return {
             "object": "invoice_totals",
             "data": [
-                {"status": status, "currency": currency, "count": count, "amount": amount, "amount_paid": paid}
+                {
+                    "status": status,
+                    "currency": currency,
+                    "count": count,
+                    "amount": amount_text(Decimal(amount), self._valuation.decimals(currency)),
+                    "amount_paid": amount_text(Decimal(paid), self._valuation.decimals(currency)),
+                }
                 for (status, currency), (count, amount, paid) in sorted(totals.items())
             ],
         }
@@ -189,7 +196,8 @@ class Invoicing:
     async def by_transaction(self, caller: Caller, transaction: str) -> list[dict[str, Any]]:
         """Return the invoices that a transaction paid."""
         async with self._store.read() as tx:
-            where = {"transaction": transaction}
+            # Hashes of the EVM family are stored as nodes write them, in lower case; those of others mean what they say.
+            where = {"transaction": transaction.lower() if transaction[:2] in {"0x", "0X"} else transaction}
             payments = await tx.payments.page(caller.merchant, livemode=caller.livemode, page=Page(limit=100), where=where)
             ids = dict.fromkeys(each.invoice for each in payments.items)
             invoices = [await tx.invoices.get(caller.merchant, each, livemode=caller.livemode) for each in ids]

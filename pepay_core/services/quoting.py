@@ -53,8 +53,8 @@ def make_quote(ids: Ids, invoice: Invoice, token: Token, value: Decimal, rate: A
     )
 
 
-def make_remainder(ids: Ids, invoice: Invoice, token: Token, value: Decimal, locked: Quote, now: datetime) -> Quote:
-    """Return a quote for what is left after a partial payment, at the rate that payment was made at."""
+def make_remainder(ids: Ids, invoice: Invoice, token: Token, value: Decimal, locked: Quote, now: datetime, *, remainder: bool) -> Quote:
+    """Return a quote for what is left to pay, at the rate of the quote that the buyer was given."""
     return Quote(
         id=ids.quote(),
         invoice=invoice.id,
@@ -66,7 +66,7 @@ def make_remainder(ids: Ids, invoice: Invoice, token: Token, value: Decimal, loc
         evidence=locked.evidence,
         created_at=now,
         valid_until=max(locked.valid_until, _valid_until(invoice.terms, now, steady=token.stable is not None)),
-        remainder=True,
+        remainder=remainder,
     )
 
 

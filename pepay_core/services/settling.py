@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.domain import money
 from pepay_core.domain.assets import chain_of
-from pepay_core.domain.invoices import Status, assess
+from pepay_core.domain.invoices import OPEN, Action, Status, assess
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus
 from pepay_core.services.quoting import make_remainder, quote_of
 from pepay_core.services.telling import invoice_events, payment_events, previous_attributes
@@ -128,7 +129,9 @@ class Settling:
         )
         await self._write_payments(tx, result, before, changed, now)
         await tx.invoices.save(result)
-        await self._publish(tx, invoice, result, merchant, before, changed, decided=change.decision is not None)
+        await self._publish(
+            tx, invoice, result, merchant, before, changed, decided=change.decision is not None and change.decision.action is not Action.CANCEL
+        )
         return result
 
     # --- payments ----------------------------------------------------------------------
@@ -222,13 +225,26 @@ class Settling:
     def _remainder(
         self, invoice: Invoice, state: Assessment, quotes: Sequence[Quote], payments: Iterable[Payment], now: datetime, *, closed: bool
     ) -> Quote | None:
-        if closed or state.status is not Status.UNDERPAID or any(quote.remainder for quote in quotes):
+        """Return a new quote where what is asked for is no longer what remains: after a first part, or when a part has left the chain.
+
+        The rate stays that of the quote which the buyer was given.
+        """
+        if closed or state.status not in OPEN or now >= invoice.terms.expires_at:
             return None
-        used = {payment.quote for payment in payments if payment.counts}
-        locked = max((quote for quote in quotes if quote.id in used), key=lambda quote: (quote.created_at, quote.id), default=None)
-        if locked is None or now >= invoice.terms.expires_at:
+        counting = [payment for payment in payments if payment.counts]
+        used = {payment.quote for payment in counting}
+        partly_paid = state.status is Status.UNDERPAID
+        candidates = [quote for quote in quotes if quote.id in used] if partly_paid else [quote for quote in quotes if quote.remainder]
+        if not candidates:
             return None
-        return make_remainder(self._ids, invoice, self._catalogue.token(locked.asset), state.amount_remaining, locked, now)
+        asset = max(candidates, key=lambda quote: (quote.created_at, quote.id)).asset
+        latest = max((quote for quote in quotes if quote.asset == asset), key=lambda quote: (quote.created_at, quote.id))
+        paid = money.add(*(payment.value for payment in counting if payment.quote == latest.id and payment.value is not None))
+        asked = money.subtract(latest.value, paid)
+        first_part = partly_paid and not latest.remainder
+        if asked == state.amount_remaining and not first_part:
+            return None
+        return make_remainder(self._ids, invoice, self._catalogue.token(asset), state.amount_remaining, latest, now, remainder=partly_paid)
 
     # --- events --------------------------------------------------------------------------
 

@@ -55,7 +55,10 @@ def invoice_events(
         kinds.append(events.INVOICE_REVERTED if back else f"invoice.{now.status}")
     elif now.status is Status.UNDERPAID and any(key not in before and payment.counts for key, payment in changed.items()):
         kinds.append(events.INVOICE_PARTIAL_PAYMENT)
-    if decided and now.status is not Status.CANCELED:
+    elif was.fulfil and not now.fulfil:
+        # What was accepted has left the chain: the status never was anything else, and still the shop must know.
+        kinds.append(events.INVOICE_REVERTED)
+    if decided or (now.fulfil and not was.fulfil and was.status is now.status):
         kinds.append(events.INVOICE_RESOLVED)
     return kinds
 

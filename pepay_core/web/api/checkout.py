@@ -40,7 +40,7 @@ class AskTransaction(Sent):
 class Submitted(Sent):
     """What was sent, as the buyer's wallet says."""
 
-    hash: Annotated[str, Meta(min_length=1, max_length=200)]
+    hash: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{32,128}$", examples=["0x" + "5e1d" * 16])]
 
 
 class UnsignedTransaction(msgspec.Struct):
