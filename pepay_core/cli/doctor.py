@@ -54,7 +54,7 @@ async def _examine(invocation: Invocation) -> list[Finding]:
 
     from pepay_core.clock import SystemClock
     from pepay_core.http import AiohttpClient
-    from pepay_core.plugins.lifecycle import assemble
+    from pepay_core.plugins.lifecycle import assemble, rehearse
     from pepay_core.services.checking import examine
 
     clock = SystemClock()
@@ -63,6 +63,7 @@ async def _examine(invocation: Invocation) -> list[Finding]:
             assembly = assemble(settings, clock=clock, http=http, strict=False)
         except ConfigError as exc:
             return [*findings, Finding(Verdict.PROBLEM, "plugins", exc.message, exc.hint or "see `pepay plugin list`")]
+        rehearse(assembly)
         findings += _plugins(assembly, settings)
         findings += await examine(_checks(assembly, settings))
         findings += await _stored(assembly, settings, invocation)

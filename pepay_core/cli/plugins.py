@@ -12,7 +12,7 @@ import click
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError, PluginMissing, Unavailable
-from pepay_core.plugins.lifecycle import PluginState, PluginStatus, assemble, default_enabled
+from pepay_core.plugins.lifecycle import PluginState, PluginStatus, assemble, default_enabled, rehearse
 from pepay_core.plugins.loader import discover
 
 if TYPE_CHECKING:
@@ -154,7 +154,9 @@ def _write_enabled(invocation: Invocation, names: list[str]) -> None:
 
 
 def _look(invocation: Invocation) -> Assembly:
-    return assemble(invocation.settings, clock=SystemClock(), http=_NoHttp(), strict=False)
+    assembly = assemble(invocation.settings, clock=SystemClock(), http=_NoHttp(), strict=False)
+    rehearse(assembly)
+    return assembly
 
 
 def _known(assembly: Assembly, name: str) -> PluginStatus:

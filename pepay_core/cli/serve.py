@@ -37,7 +37,7 @@ def serve(invocation: Invocation, *, workers: int, role: str, safe: bool, listen
     if workers > 1 and settings.database_url.startswith("sqlite"):
         raise ConfigError("SQLite serves one process, and several were asked for", hint="leave --workers out, or set [database] url to a PostgreSQL")
     if listener is None:
-        asyncio.run(_prepare(settings))
+        asyncio.run(_prepare(settings, safe=safe))
     if role == "worker":
         asyncio.run(_work(settings, safe=safe))
         return
@@ -73,11 +73,11 @@ async def _work(settings: Settings, *, safe: bool) -> None:
         await stop.wait()
 
 
-async def _prepare(settings: Settings) -> None:
+async def _prepare(settings: Settings, *, safe: bool) -> None:
     """Migrate an empty database; raises ConfigError for one that is behind, or cannot be used."""
     from pepay_core.storage.migrating import is_empty, pending
 
-    apps = _apps(settings)
+    apps = _apps(settings, safe=safe)
     if await is_empty(settings.database_url):
         await _migrate(settings, apps)
     elif behind := await pending(settings.database_url, apps):
@@ -85,13 +85,13 @@ async def _prepare(settings: Settings) -> None:
         raise ConfigError(f"the database {settings.database_name} is behind the code: {shown}", hint="back it up, then run `pepay migrate`")
 
 
-def _apps(settings: Settings) -> dict[str, str]:
+def _apps(settings: Settings, *, safe: bool = False) -> dict[str, str]:
     """Return the module of the tables of each plugin that has some."""
     from pepay_core.clock import SystemClock
     from pepay_core.http import AiohttpClient
     from pepay_core.plugins.lifecycle import assemble
 
-    return assemble(settings, clock=SystemClock(), http=AiohttpClient(), strict=False).piccolo_apps
+    return assemble(settings, clock=SystemClock(), http=AiohttpClient(), safe=safe, strict=False).piccolo_apps
 
 
 async def _migrate(settings: Settings, apps: dict[str, str]) -> dict[str, list[str]]:

@@ -49,6 +49,8 @@ class PluginHost:
         self.on_quarantine = on_quarantine
         """Told of every plugin that is lost, at the moment when it is."""
         self.quarantined: dict[str, Problem] = {}
+        self.skipped: dict[str, str] = {}
+        """What went wrong last with a plugin that was kept, by its name."""
         """Why each plugin that was lost is lost."""
 
     @property
@@ -175,6 +177,7 @@ class PluginHost:
             self.quarantine(name, Stage.CONTRIBUTE, f"{hook} {reason}", f"`pepay plugin disable {name}`, or ask its author")
             return
         log.warning("plugin %s: %s %s", name, hook, reason)
+        self.skipped[name] = f"{hook} {reason}"
         if on_error is OnError.ABORT:
             raise Unavailable(f"the plugin {name} could not answer") from exc
 

@@ -6,12 +6,15 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pepay_core import __version__
 from pepay_core.contracts.chain import Chain
+from pepay_core.contracts.check import Check
 from pepay_core.contracts.converter import Converter
 from pepay_core.contracts.notifier import Notifier
+from pepay_core.contracts.pages import Page
 from pepay_core.contracts.rates import RateProvider
 from pepay_core.domain.assets import Token
 from pepay_core.domain.errors import ConfigError, PluginError, PluginMissing
@@ -20,7 +23,7 @@ from pepay_core.plugins.catalogue import Catalogue
 from pepay_core.plugins.context import build_context
 from pepay_core.plugins.host import PluginHost
 from pepay_core.plugins.loader import NOT_BY_DEFAULT, STOCK, Candidate, discover, load
-from pepay_core.plugins.problems import Problem, Stage
+from pepay_core.plugins.problems import Problem, Stage, told
 from pepay_core.plugins.validating import nearest
 
 if TYPE_CHECKING:
@@ -177,8 +180,35 @@ def _register(assembly: Assembly, report: LoadReport, settings: Settings, clock:
         if assembly.host.register(name, loaded.module, ctx):
             assembly.contexts[name] = ctx
             if loaded.info.piccolo_app:
+                wrong = _unimportable(loaded.info.piccolo_app)
+                if wrong is not None:
+                    assembly.host.quarantine(name, Stage.MIGRATE, f"its tables: {wrong}", f"`pepay plugin disable {name}`, or ask its author")
+                    continue
                 assembly.piccolo_apps[name] = loaded.info.piccolo_app
             assembly.mark(name, PluginState.CONFIGURED)
+
+
+def _unimportable(module: str) -> str | None:
+    """Return why a plugin's module of tables cannot be used, or None."""
+    try:
+        found = import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - as with the plugin itself
+        return told(exc)
+    return None if hasattr(found, "APP_CONFIG") else f"{module} has no APP_CONFIG"
+
+
+def rehearse(assembly: Assembly) -> None:
+    """Ask the plugins also for what is only needed while the server runs, so that what is wrong with it is known before."""
+    expected: dict[str, type] = {"pepay_routes": object, "pepay_pages": Page, "pepay_checks": Check, "pepay_commands": object}
+    for hook, kind in expected.items():
+        assembly.host.collect(hook, kind)
+    assembly.host.ask("pepay_lifespan")
+    for name, reason in assembly.host.skipped.items():
+        if name in assembly.host.plugins:
+            hint = f"the rest of it runs; `pepay plugin disable {name}`, or ask its author"
+            assembly.mark(name, PluginState.DEGRADED, stage=Stage.CONTRIBUTE.value, reason=reason, hint=hint)
 
 
 def _contribute(assembly: Assembly) -> None:

@@ -51,7 +51,7 @@ async def running(assembly: Assembly, clock: Clock) -> AsyncIterator[None]:
             try:
                 async with asyncio.timeout(_LEAVING):
                     await lifespan.__aexit__(None, None, None)
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("plugin %s did not stop cleanly", name)
 
 
@@ -65,7 +65,7 @@ async def _enter(
     except NotReady as exc:
         log.warning("plugin %s is not ready: %s", name, exc)
         return str(exc) or "not ready"
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         log.exception("plugin %s failed to start", name)
         assembly.quarantine(name, Stage.RUN, told(exc), "see the log; `pepay plugin disable` takes it out")
         return None

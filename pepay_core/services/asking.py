@@ -38,7 +38,8 @@ class Panel:
         return {name: task.result() for name, task in asked.items()}
 
     async def _ask(self, name: str, provider: RateProvider, pairs: tuple[Pair, ...]) -> dict[Pair, Rate]:
-        problem, cause = "", None
+        problem = ""
+        cause: BaseException | None = None
         answers: dict[Pair, Rate] = {}
         try:
             async with asyncio.timeout(self._deadline):
@@ -51,12 +52,12 @@ class Panel:
             problem = f"no answer within {self._deadline:g} s"
         except Unavailable as exc:
             problem = exc.message
-        except Exception as exc:  # noqa: BLE001 (a plugin may raise anything)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 (a plugin may raise anything)
             problem, cause = f"it failed with {type(exc).__name__}", exc
         self._note(name, problem, cause)
         return answers
 
-    def _note(self, name: str, problem: str, cause: Exception | None) -> None:
+    def _note(self, name: str, problem: str, cause: BaseException | None) -> None:
         if problem and name not in self.failing:
             log.warning("rates of %s cannot be used: %s", name, problem, exc_info=cause)
         if problem:

@@ -31,7 +31,7 @@ async def examine(checks: Sequence[Check]) -> list[Finding]:
         try:
             async with asyncio.timeout(_PATIENCE):
                 findings += await check.run()
-        except Exception as exc:  # noqa: BLE001 - whatever goes wrong in a check is what doctor is asked for
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever goes wrong in a check is what doctor is asked for
             text = str(exc) or type(exc).__name__
             findings.append(
                 Finding(Verdict.PROBLEM, check.name, f"the check itself failed: {text}", "see the message; report it if it is not yours to change")

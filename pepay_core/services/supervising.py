@@ -93,7 +93,7 @@ class Keeper:
             return self._interval
         except (PePayError, TimeoutError) as exc:
             return await self._failed(str(exc) or "no answer in time")
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("%s: the watcher failed", self._chain.name)
             return await self._failed("the driver raised an unexpected error, see the log")
         return 0.0 if look.more else self._interval

@@ -25,7 +25,8 @@ class Configurable(PluginSettings):
     api_key: SecretStr = SecretStr("")
     networks: dict[str, Network] = {}
 
-__pepay__ = PluginInfo(api="1.0", settings=f"{__name__}:Configurable", piccolo_app=f"{__name__}.tables")
+__pepay__ = PluginInfo(api="1.0", settings=f"{__name__}:Configurable", piccolo_app=__name__)
+APP_CONFIG = None
 
 @hookimpl
 def pepay_chains(ctx):
@@ -133,7 +134,7 @@ def test_a_section_for_a_plugin_that_was_uninstalled_is_said_and_ignored(install
 
 def test_the_tables_of_a_plugin_are_handed_on_and_taken_back_when_it_is_lost(configured):
     assembly = configured()
-    assert assembly.piccolo_apps["acme"].endswith(".tables")
+    assert list(assembly.piccolo_apps) == ["acme"]
 
     assembly.quarantine("acme", Stage.MIGRATE, "its migration failed", "see the log")
 
@@ -141,6 +142,19 @@ def test_the_tables_of_a_plugin_are_handed_on_and_taken_back_when_it_is_lost(con
     assert assembly.host.plugins == ()
     status = assembly.statuses["acme"]
     assert (status.state, status.stage, status.reason, status.hint) == (PluginState.QUARANTINED, "migrate", "its migration failed", "see the log")
+
+
+def test_tables_that_cannot_be_imported_cost_their_plugin_and_nothing_else(install, assembled):
+    install("good")
+    install("untabled", source='from pepay_core.api import PluginInfo\n__pepay__ = PluginInfo(api="1.0", piccolo_app="nowhere.at.all")\n')
+
+    assembly = assembled("good", "untabled")
+
+    status = assembly.statuses["untabled"]
+    assert (status.state, status.stage) == (PluginState.QUARANTINED, "migrate")
+    assert "nowhere" in status.reason
+    assert status.hint
+    assert assembly.host.plugins == ("good",)
 
 
 def test_a_plugin_goes_from_configured_to_running_and_never_back_from_quarantine(install, assembled):
