@@ -130,7 +130,12 @@ async def _found(settings: Settings, invocation: Invocation, name: str, path: Pa
         raise ConfigError(
             f"the database {settings.database_name} is not empty", hint="name an empty one, or `pepay merchant create` adds a merchant to it"
         )
-    await migrate(settings.database_url)
+    # What is made here holds customers and sealed secrets: it is for its owner alone, whatever the shell's habit.
+    habit = os.umask(0o077)
+    try:
+        await migrate(settings.database_url)
+    finally:
+        os.umask(habit)
     async with open_store(settings.database_url, clock) as store:
         await remember_key(store, vault)
         founded = await found(store, KeepingKeys(store, clock, ids, vault), ids, clock, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     help="Answer requests (api), watch chains and deliver webhooks (worker), or both.",
 )
 @click.option("--safe", is_flag=True, help="Leave out every plugin that is not a stock one.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, as before the command.")
 @click.option("--listener", type=int, hidden=True, help="The socket of the process that started this one.")
 @pass_invocation
-def serve(invocation: Invocation, *, workers: int, role: str, safe: bool, listener: int | None) -> None:
+def serve(invocation: Invocation, *, workers: int, role: str, safe: bool, config: Path | None, listener: int | None) -> None:
     """Run the server. An empty database is migrated; one that is behind is not touched."""
     from pepay_core import log
 
+    if config is not None:
+        invocation.config = config
     settings = invocation.settings
     log.configure(level=settings.log.level, as_json=settings.log.format == "json")
     if workers > 1 and settings.database_url.startswith("sqlite"):

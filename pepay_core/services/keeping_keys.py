@@ -49,7 +49,7 @@ class KeepingKeys:
         self._digests = KeyDigests(vault)
 
     async def create(self, caller: Caller, request: KeyRequest) -> dict[str, Any]:
-        """Return a new key of the caller's environment, with its text under ``key``; it can do no more than the caller can."""
+        """Return a new key of the caller's environment, with its text under ``key``; its scopes are no wider than the caller's."""
         for scope in request.scopes:
             if scope in SCOPES:
                 self._needs(caller, scope)

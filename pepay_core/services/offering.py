@@ -9,6 +9,7 @@ from pepay_core.domain import money
 from pepay_core.domain.assets import canonical_asset, family_of
 from pepay_core.domain.errors import InvalidInput, RatesUnavailable
 from pepay_core.domain.rates import Pair
+from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import evidence_objects, finality_bands, seconds
 
 if TYPE_CHECKING:
@@ -162,14 +163,14 @@ class Offering:
             "evidence": evidence_objects(rate.evidence),
         }
 
-    async def rate_history(self, base: str, quote: str, start: datetime, end: datetime, limit: int) -> list[dict[str, Any]]:
-        """Return the prices that were agreed on in a period, oldest first, gaps included."""
+    async def rate_history(self, base: str, quote: str, start: datetime, end: datetime, limit: int) -> Slice[dict[str, Any]]:
+        """Return the prices that were agreed on in a period, newest first, gaps included. What is older is asked for by its end."""
         token = self._base(base)
         if quote not in money.CURRENCIES:
             raise InvalidInput("history is kept in ISO 4217 currencies", field="quote")
         async with self._store.read() as tx:
-            records = await tx.rates.history(Pair(token.rate_id, quote), start, end, limit)
-        return [
+            records = await tx.rates.history(Pair(token.rate_id, quote), start, end, limit + 1)
+        written: list[dict[str, Any]] = [
             {
                 "object": "rate",
                 "base": token.id,
@@ -179,8 +180,9 @@ class Offering:
                 "at": seconds(record.at),
                 "evidence": evidence_objects(record.evidence),
             }
-            for record in records
+            for record in records[:limit]
         ]
+        return Slice(tuple(written), len(records) > limit)
 
     def _base(self, text: str) -> Token:
         try:

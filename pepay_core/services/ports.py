@@ -219,7 +219,9 @@ class Rates(Protocol):
     """The history of what was agreed on, and of what was not."""
 
     async def record(self, pair: Pair, decision: AgreedRate | NoRate, at: datetime) -> None: ...
-    async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]: ...
+    async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]:
+        """Return records, newest first."""
+        ...
 
 
 class Idempotency(Protocol):

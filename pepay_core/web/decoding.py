@@ -160,9 +160,18 @@ def _path(where: str) -> str:
     return re.sub(r"\[(\d+)\]", r".\1", where.removeprefix("$")).replace("[...]", "").strip(".")
 
 
+_LIMITS: Final = ((" of length >= ", "at least {} long"), (" of length <= ", "at most {} long"), (" >= ", "at least {}"), (" <= ", "at most {}"))
+
+
 def _told(what: str) -> str:
-    if expected := re.match(r"^Expected `([^`]*)`(?:, got `([^`]*)`)?", what):
-        wanted, got = ([_WORDS.get(each, each) for each in (group or "").split(" | ")] for group in expected.groups())
+    if expected := re.match(r"^Expected `([^`]*)`([^,`]*)(?:, got `([^`]*)`)?", what):
+        wanted, got = ([_WORDS.get(each, each) for each in (group or "").split(" | ")] for group in expected.group(1, 3))
+        for sign, words in _LIMITS:
+            # The type is right then, and what is wrong is its size.
+            if expected[2].startswith(sign):
+                return f"must be {words.format(expected[2].removeprefix(sign).strip())}"
+        if expected[2].startswith(" matching regex"):
+            return "does not have the form that it must have"
         return f"must be {' or '.join(wanted)}" + (f", not {' or '.join(got)}" if got != [""] else "")
     return what[:1].lower() + what[1:].replace("`", "")
 

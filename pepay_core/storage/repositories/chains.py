@@ -85,7 +85,7 @@ class RateRepository(Repository):
         await self._insert(RateRow, row)
 
     async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]:
-        """Return records from ``start`` to ``end``, both included, oldest first."""
+        """Return records from ``start`` to ``end``, both included, newest first."""
         where = [RateRow.base == pair.base, RateRow.quote == pair.quote, RateRow.agreed_at >= start, RateRow.agreed_at <= end]
-        rows = await self._select(RateRow, *where, order=[RateRow.agreed_at, RateRow.seq], limit=limit)
+        rows = await self._select(RateRow, *where, order=[RateRow.agreed_at, RateRow.seq], ascending=False, limit=limit)
         return [RateRecord(row["agreed_at"], from_amount(row["value"]), row["reason"], from_evidence(row["evidence"])) for row in rows]

@@ -70,7 +70,7 @@ class NewApiKey(ApiKey):
 
 @operation("POST", "/api/v1/api-keys", tag="API keys", access=_WRITE, status=201, body=CreateKey, gives=NewApiKey)
 async def create_api_key(call: Call[Nothing, CreateKey]) -> dict[str, Any]:
-    """Make a key of the same environment, that can do no more than the one that makes it."""
+    """Make a key of the same environment, whose scopes are no wider than those of the key that makes it."""
     sent = call.body
     request = KeyRequest(sent.name, tuple(sent.scopes), sent.expires_in, tuple(sent.allowed_ips), sent.writes_per_minute)
     return await call.runtime.keys.create(call.caller, request)

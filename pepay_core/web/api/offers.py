@@ -15,6 +15,7 @@ from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, Money, Nothing, Seconds, Time, moment
 
 if TYPE_CHECKING:
+    from pepay_core.services.paging import Slice
     from pepay_core.web.operations import Call
 
 _READ: Final = "invoices:read"
@@ -142,8 +143,8 @@ async def get_rate(call: Call[RateQuery, None]) -> dict[str, Any]:
 
 
 @operation("GET", "/api/v1/rates/history", tag="Offers", access=_READ, query=RateHistoryQuery, gives=PastRate, many=True, refuses=(UnknownAsset,))
-async def list_past_rates(call: Call[RateHistoryQuery, None]) -> list[dict[str, Any]]:
-    """List the prices of an asset as they were agreed on, oldest first."""
+async def list_past_rates(call: Call[RateHistoryQuery, None]) -> Slice[dict[str, Any]]:
+    """List the prices of an asset as they were agreed on, newest first; older ones are had by ``to``."""
     query = call.query
     end = moment(query.end, "to") if query.end else call.runtime.clock.now()
     start = moment(query.start, "from") if query.start else end - _DAY

@@ -36,7 +36,7 @@ def test_init_makes_everything_that_serve_needs_and_prints_the_keys_once(folder,
     assert sorted(made) == ["admin", "config", "database", "keys", "merchant"]
     assert made["keys"]["test"].startswith("pepay_test_")
     assert made["keys"]["live"].startswith("pepay_live_")
-    for name in ("pepay.toml", "pepay.key"):
+    for name in ("pepay.toml", "pepay.key", "pepay.db"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     stored = (folder / "pepay.db").read_bytes() + (folder / "pepay.toml").read_bytes()
     for key in made["keys"].values():

@@ -326,13 +326,13 @@ async def test_the_history_of_rates_has_its_gaps(store, samples):
         await tx.rates.record(pair, NoRate("1 of 1 providers agree, 2 are needed", evidence), later)
         await tx.rates.record(Pair("ethereum", "EUR"), NoRate("none", ()), samples.now)
     async with store.read() as tx:
-        history = await tx.rates.history(pair, samples.now, later, 10)
+        history = list(reversed(await tx.rates.history(pair, samples.now, later, 10)))
         assert [(each.at, each.value, each.reason) for each in history] == [
             (samples.now, Decimal("3141.592653589793238"), None),
             (later, None, "1 of 1 providers agree, 2 are needed"),
         ]
         assert history[0].evidence == evidence
-        assert await tx.rates.history(pair, samples.now, later, 1) == history[:1]
+        assert await tx.rates.history(pair, samples.now, later, 1) == history[-1:]
 
 
 async def test_moments_keep_their_microseconds_and_come_back_in_utc(store, samples, merchant):

@@ -172,3 +172,20 @@ async def test_an_id_of_any_form_is_simply_not_found(web):
         answer = await web.get(f"/api/v1/invoices/{text}")
         assert answer.status_code == 404, text
         assert json.loads(answer.text)["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("description", "x" * 256, "at most 255 long"),
+        ("expires_in", 59, "at least 60"),
+        ("expires_in", 2_592_001, "at most 2592000"),
+        ("tokens", [], "at least 1 long"),
+        ("description", 5, "must be a string"),
+    ],
+)
+async def test_what_is_too_long_or_too_short_is_told_its_limit(web, field, value, said):
+    answer = await web.post("/api/v1/invoices", {"amount_usd": "5", field: value})
+    (detail,) = answer.json()["error"]["details"]
+    assert (answer.status_code, detail["field"]) == (422, field)
+    assert said in detail["message"]

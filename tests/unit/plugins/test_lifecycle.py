@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from pepay_core import __version__
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError
-from pepay_core.plugins.lifecycle import PluginState, assemble, default_enabled
+from pepay_core.plugins.lifecycle import PluginState, assemble, default_enabled, rehearse
 from pepay_core.plugins.loader import STOCK, discover, load
 from pepay_core.plugins.problems import Stage
 from pepay_core.settings import Settings
@@ -228,3 +228,22 @@ def test_settings_made_by_hand_are_enough():
 
     assert assembly.host.plugins == ()
     assert {each.state for each in assembly.statuses.values()} <= {PluginState.AVAILABLE}
+
+
+def test_what_only_a_running_server_asks_for_is_asked_by_those_who_look(install, assembled):
+    install("good")
+    head = 'from pepay_core.api import PluginInfo, hookimpl\n__pepay__ = PluginInfo(api="1.0")\n@hookimpl\n'
+    install("badpages", source=head + "def pepay_pages(ctx):\n    return [1]\n")
+    install("badlife", source=head + "def pepay_lifespan(ctx):\n    raise RuntimeError('no life')\n")
+    install("badroutes", source=head + "def pepay_routes(ctx):\n    raise SystemExit(3)\n")
+    install("badchecks", source=head + "def pepay_checks(ctx):\n    raise RuntimeError('boom')\n")
+    assembly = assembled("good", "badpages", "badlife", "badroutes", "badchecks")
+
+    rehearse(assembly)
+
+    found = {name: (status.state, status.reason) for name, status in assembly.statuses.items()}
+    assert found["good"] == (PluginState.CONFIGURED, "")
+    assert {name for name, (state, _) in found.items() if state is PluginState.QUARANTINED} == {"badpages", "badlife", "badroutes"}
+    assert found["badchecks"][0] is PluginState.DEGRADED
+    assert "boom" in found["badchecks"][1]
+    assert all(assembly.statuses[name].hint for name in ("badpages", "badlife", "badroutes", "badchecks"))

@@ -3,6 +3,8 @@
 from contextlib import asynccontextmanager
 from types import ModuleType
 
+import pytest
+
 from pepay_core.domain.errors import NotReady
 from pepay_core.hookspecs import hookimpl
 from pepay_core.plugins.catalogue import Catalogue
@@ -56,9 +58,10 @@ async def test_lifespans_are_entered_in_order_and_left_in_reverse():
     assert happened == ["one in", "two in", "two out", "one out"]
 
 
-async def test_one_that_fails_costs_its_plugin_and_no_other():
+@pytest.mark.parametrize("failure", [RuntimeError("no luck"), SystemExit("no luck")])
+async def test_one_that_fails_costs_its_plugin_and_no_other(failure):
     happened = []
-    assembly = assembled(bad=noting(happened, "bad", [RuntimeError("no luck")]), good=noting(happened, "good"))
+    assembly = assembled(bad=noting(happened, "bad", [failure]), good=noting(happened, "good"))
 
     async with running(assembly, FakeClock()):
         assert assembly.host.plugins == ("good",)
