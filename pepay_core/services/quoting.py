@@ -64,7 +64,8 @@ def make_remainder(ids: Ids, invoice: Invoice, token: Token, value: Decimal, loc
         units=units_for(value, locked.rate, token, exact=invoice.terms.currency == token.id),
         rate=locked.rate,
         evidence=locked.evidence,
-        created_at=now,
+        # The newest quote is the one that holds, so no two are of one moment.
+        created_at=max(now, locked.created_at + timedelta(microseconds=1)),
         valid_until=max(locked.valid_until, _valid_until(invoice.terms, now, steady=token.stable is not None)),
         remainder=remainder,
     )
