@@ -86,6 +86,25 @@ def test_links_lead_to_the_port_that_was_got(folder):
         assert serving.get("/schema/openapi.json")["servers"] == [{"url": f"http://localhost:{port}"}]
 
 
+@pytest.mark.parametrize(("arguments", "imported"), [([], True), (["--safe"], False)])
+def test_safe_mode_runs_no_code_that_is_not_stock(folder, arguments, imported):
+    info = folder / "site" / "pepay_stranger-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pepay-stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pepay.plugins]\nstranger = pepay_stranger\n")
+    marker = folder / "imported"
+    (folder / "site" / "pepay_stranger.py").write_text(
+        f"from pathlib import Path\nfrom pepay_core.api import PluginInfo\n__pepay__ = PluginInfo(api='1.0')\nPath({str(marker)!r}).touch()\n"
+    )
+    enabled = '["webhook-hmac", "stranger"]'
+
+    with Serving(folder, *arguments, PYTHONPATH=str(folder / "site"), PEPAY_PLUGINS__ENABLED=enabled) as serving:
+        assert serving.get("/health/ready")["status"] == "ready"
+        serving.stop()
+
+    assert marker.exists() is imported
+
+
 def test_an_empty_database_is_migrated_at_the_start(folder):
     (folder / "pepay.db").unlink()
     with Serving(folder) as serving:
