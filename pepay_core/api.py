@@ -11,6 +11,7 @@ from pepay_core.contracts.secrets import SecretsDriver
 from pepay_core.domain.assets import Address, AssetId, ChainId, Token, asset_id, canonical_asset, chain_id, chain_of, family_of
 from pepay_core.domain.chains import (
     Block,
+    Departure,
     Destination,
     Feature,
     Finality,
@@ -42,6 +43,7 @@ from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
 from pepay_core.domain.rates import Pair, Rate, read_price
+from pepay_core.domain.watchlist import Watchlist
 from pepay_core.hookspecs import hookimpl
 from pepay_core.plugins.info import API_VERSION, PluginInfo
 from pepay_core.plugins.settings import PluginSettings
@@ -63,6 +65,7 @@ __all__ = [
     "Converter",
     "CursorOrphaned",
     "Delivery",
+    "Departure",
     "Destination",
     "EgressRefused",
     "Event",
@@ -102,6 +105,7 @@ __all__ = [
     "UnsignedTransaction",
     "Verdict",
     "WalletMaterial",
+    "Watchlist",
     "asset_id",
     "canonical_asset",
     "chain_id",

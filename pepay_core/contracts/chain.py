@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
+    from pepay_core.domain.watchlist import Watchlist
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Chain(ABC):
         """Return the newest block of a healthy endpoint."""
 
     @abstractmethod
-    async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
+    async def scan(self, watched: Watchlist, after: Block, until: Block) -> Scan:
         """Return what arrived at the watched destinations in the blocks above ``after``, up to ``until`` or a nearer block of the driver's choice.
 
         Raises CursorOrphaned(after) when ``after`` is no longer on the chain, and ChainUnavailable when ``until`` is not, or when
@@ -91,6 +92,15 @@ class Chain(ABC):
         Core asks for some that are older than its first look, so that a reorganisation may reach further back than that.
         """
         return None
+
+    async def balances(
+        self, destinations: Collection[Destination], assets: Collection[AssetId], at: Block
+    ) -> Mapping[tuple[Destination, AssetId], int]:
+        """Return what lies at each destination in a block, in base units, without what is zero; asked only with Feature.BALANCES.
+
+        Raises ChainUnavailable when no endpoint knows the state of that block, which most forget after some minutes.
+        """
+        raise NotImplementedError
 
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return a URI that wallets open, or None where the chain has no such thing."""

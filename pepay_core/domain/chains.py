@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 FINALIZED: Final = "finalized"
 
+BALANCE: Final = "balance:"
+"""How the ``tx`` of a transfer begins that only a balance proves: ``balance:<address>:<block hash>``."""
+
 
 class Feature(Flag):
     """What a chain driver can do beyond the minimum."""
@@ -29,6 +32,8 @@ class Feature(Flag):
     """One transaction can carry several transfers to one destination."""
     SPEND = auto()
     """The driver can also send money."""
+    BALANCES = auto()
+    """The driver can tell what lies at a destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +101,45 @@ class Transfer:
         """What identifies the transfer for ever, across reorganisations."""
         return (self.chain, self.tx, self.index, self.asset)
 
+    @property
+    def by_balance(self) -> bool:
+        """Whether no transaction could be named, and a balance alone proves the arrival."""
+        return self.tx.startswith(BALANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A chain fact: what lay at a destination went on to its owner, as a flush does it. Identity is as that of a transfer."""
+
+    chain: ChainId
+    tx: str
+    index: str
+    asset: AssetId
+    source: Destination
+    to: Address
+    units: int
+    block: Block
+
+    @property
+    def key(self) -> tuple[ChainId, str, str, AssetId]:
+        """What identifies the departure for ever, across reorganisations."""
+        return (self.chain, self.tx, self.index, self.asset)
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What one look at a range of blocks found.
 
     ``cursor`` is the last block looked at; ``headers`` are the blocks of the range that a later walk back may need, oldest first,
-    ending with the cursor. ``transfers`` is everything that arrived at a watched destination in the range, in chain order.
+    ending with the cursor. ``transfers`` is everything that arrived at a watched destination in the range, in chain order, and
+    ``departures`` what left one for its owner. ``source`` names who answered, without any credential.
     """
 
     cursor: Block
     headers: tuple[Block, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    departures: tuple[Departure, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.chains import Scan
 from pepay_core.domain.coverage import Coverage
 from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned, Unavailable
+from pepay_core.domain.watchlist import Watchlist
 from pepay_core.services.quoting import quote_of
 from pepay_core.services.settling import Change
 
@@ -84,7 +85,7 @@ class Watcher:
             return Look(tip, tip.block, more=False)
 
         watched = self._by_destination(issued)
-        base, scan = await self._scan(checkpoints, list(watched), tip)
+        base, scan = await self._scan(checkpoints, Watchlist(watched), tip)
         if scan.cursor == checkpoints[0] and self._judged == tip and not self._rest_is_over(scan, tip, started):
             return Look(tip, scan.cursor, more=False)
 
@@ -129,7 +130,7 @@ class Watcher:
         # Where one wallet serves both environments, the chain's own environment is the one that is paid.
         return {each.destination: each for each in sorted(issued, key=lambda each: each.livemode is own)}
 
-    async def _scan(self, checkpoints: Sequence[Block], watched: Sequence[Destination], tip: Tip) -> tuple[Block, Scan]:
+    async def _scan(self, checkpoints: Sequence[Block], watched: Watchlist, tip: Tip) -> tuple[Block, Scan]:
         """Return the newest checkpoint that is still on the chain, and what came after it."""
         self._refuse_a_shorter_chain(checkpoints, tip)
         for base in checkpoints:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pepay_core.api import AssetId, ChainUnavailable, CursorOrphaned, Feature, InvalidAddress, InvalidInput, Reference, WalletMaterial
+from pepay_core.api import AssetId, ChainUnavailable, CursorOrphaned, Feature, InvalidAddress, InvalidInput, Reference, WalletMaterial, Watchlist
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -271,22 +271,22 @@ class ChainSuite:
         await net.mine(2)
         until = (await chain.tip()).block
         for watched in ([ours], []):
-            scan = await chain.scan(watched, start, until)
+            scan = await chain.scan(Watchlist(watched), start, until)
             assert start.height < scan.cursor.height <= until.height
-        assert (await chain.scan([ours], until, until)).cursor == until
+        assert (await chain.scan(Watchlist([ours]), until, until)).cursor == until
 
     async def test_nothing_beyond_until_is_looked_at(self, chain: Chain, net: Net, ours: Destination, start: Block, asset: AssetId) -> None:
         until = (await chain.tip()).block
         await net.pay(ours, 5, asset)
         await net.mine(2)
-        scan = await chain.scan([ours], start, until)
+        scan = await chain.scan(Watchlist([ours]), start, until)
         assert scan.transfers == ()
         assert scan.cursor.height <= until.height
 
     async def test_headers_are_contiguous_and_end_with_the_cursor(self, chain: Chain, net: Net, ours: Destination, start: Block) -> None:
         await net.mine(3)
         until = (await chain.tip()).block
-        scan = await chain.scan([ours], start, until)
+        scan = await chain.scan(Watchlist([ours]), start, until)
         heights = [block.height for block in scan.headers]
         assert heights == list(range(scan.cursor.height - len(heights) + 1, scan.cursor.height + 1))
         assert scan.headers[-1] == scan.cursor
@@ -296,7 +296,7 @@ class ChainSuite:
         await net.pay(ours, 5, chain.native)
         await net.mine()
         tip = await chain.tip()
-        scan = await chain.scan([ours], start, tip.block)
+        scan = await chain.scan(Watchlist([ours]), start, tip.block)
         for block in (tip.block, scan.cursor, *scan.headers, *(transfer.block for transfer in scan.transfers)):
             assert block.time.tzinfo is not None, "a block's time is naive"
             assert block.time.utcoffset() == timedelta(0), "a block's time is not in UTC"
@@ -316,7 +316,7 @@ class ChainSuite:
         await net.reorg(2)
         await net.mine(2)
         with pytest.raises(CursorOrphaned) as caught:
-            await chain.scan([ours], gone, (await chain.tip()).block)
+            await chain.scan(Watchlist([ours]), gone, (await chain.tip()).block)
         assert caught.value.block == gone
 
     async def test_a_range_is_not_claimed_when_until_was_replaced(self, chain: Chain, net: Net, ours: Destination, start: Block) -> None:
@@ -354,7 +354,7 @@ class ChainSuite:
         with pytest.raises(ChainUnavailable):
             await chain.tip()
         with pytest.raises(ChainUnavailable):
-            await chain.scan([ours], start, until)
+            await chain.scan(Watchlist([ours]), start, until)
 
 
 def reference(index: int) -> Reference:
@@ -370,9 +370,10 @@ def units(transfers: Sequence[Transfer]) -> list[int]:
 async def look(chain: Chain, watched: Collection[Destination], after: Block, until: Block | None = None) -> list[Transfer]:
     """Return what a watcher finds above a block, in as many scans as the driver needs; up to the tip if no other block is given."""
     until = until or (await chain.tip()).block
+    watchlist = Watchlist(watched)
     found: list[Transfer] = []
     while True:
-        scan: Scan = await chain.scan(watched, after, until)
+        scan: Scan = await chain.scan(watchlist, after, until)
         found += scan.transfers
         if not after.height < scan.cursor.height < until.height:
             return found

@@ -28,9 +28,9 @@ from pepay_core.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from pepay_core.api import Reference
+    from pepay_core.api import Reference, Watchlist
 
 TOY: Final = ChainId("toy:1")
 COIN: Final = Token(AssetId("toy:1/slip44:1"), "TOY", 18, "toycoin", "Toy coin")
@@ -164,7 +164,7 @@ class ToyChain(Chain):
         """Return the newest block."""
         return Tip(self.blocks()[-1].block)
 
-    async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
+    async def scan(self, watched: Watchlist, after: Block, until: Block) -> Scan:
         """Return what arrived above ``after``, in pages."""
         blocks = self.blocks()
         if len(blocks) <= max(after.height, until.height):

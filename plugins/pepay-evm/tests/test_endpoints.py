@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pepay_core.api import ChainUnavailable, ConfigError, CursorOrphaned, Destination, NotReady
+from pepay_core.api import ChainUnavailable, ConfigError, CursorOrphaned, Destination, NotReady, Watchlist
 from pepay_core.testing import erc20
 from pepay_core.testing.anvil import Anvil
 from pepay_evm.networks import erc20 as token_of
@@ -81,7 +81,7 @@ async def test_an_endpoint_that_is_switched_to_another_chain_is_left_alone(anvil
     anvil.mine(2)
     proxy.on("eth_chainId", lambda _, __: "0x1")
     tip = (await chain.tip()).block
-    assert [transfer.units for transfer in (await chain.scan([OURS], start, tip)).transfers] == [5]
+    assert [transfer.units for transfer in (await chain.scan(Watchlist([OURS]), start, tip)).transfers] == [5]
     proxy.batches.clear()
     await chain.tip()
     assert proxy.batches == []
@@ -95,10 +95,10 @@ async def test_nothing_is_taken_from_the_wrong_chain_alone(anvil, make_chain, pr
     tip = (await chain.tip()).block
     proxy.on("eth_chainId", lambda _, __: "0x1")
     with pytest.raises(ChainUnavailable, match="serves eip155:1"):
-        await chain.scan([OURS], start, tip)
+        await chain.scan(Watchlist([OURS]), start, tip)
     proxy.on("eth_chainId", lambda _, served: served)
     with pytest.raises(ChainUnavailable):
-        await chain.scan([OURS], start, tip)
+        await chain.scan(Watchlist([OURS]), start, tip)
 
 
 async def test_a_step_stays_with_one_endpoint(make_chain, proxy, anvil):
@@ -108,7 +108,7 @@ async def test_a_step_stays_with_one_endpoint(make_chain, proxy, anvil):
     anvil.mine()
     tip = (await chain.tip()).block
     proxy.batches.clear()
-    await chain.scan([OURS], start, tip)
+    await chain.scan(Watchlist([OURS]), start, tip)
     assert len(proxy.batches) == 2
 
 
@@ -121,7 +121,7 @@ async def test_a_fork_among_the_endpoints_is_not_mistaken_for_blocks_of_ours(anv
         until = (await make_chain(anvil.url).tip()).block
         forked = make_chain(other.url)
         with pytest.raises((ChainUnavailable, CursorOrphaned)):
-            await forked.scan([OURS], start, until)
+            await forked.scan(Watchlist([OURS]), start, until)
 
 
 async def test_the_finalized_height_is_told_where_it_matters(make_chain, proxy, anvil):
@@ -269,11 +269,11 @@ async def test_a_garbled_answer_is_never_a_crash_and_never_a_payment(anvil, make
 
     proxy.tamper = garble
     try:
-        scan = await chain.scan([OURS], after, until)
+        scan = await chain.scan(Watchlist([OURS]), after, until)
     except ChainUnavailable:
         return
     finally:
         proxy.tamper = lambda _calls, answers: answers
-    truth = await make_chain(proxy.url, tokens=(token_of("eip155:31337", "USDC", token, 6, "usd-coin"),)).scan([OURS], after, until)
+    truth = await make_chain(proxy.url, tokens=(token_of("eip155:31337", "USDC", token, 6, "usd-coin"),)).scan(Watchlist([OURS]), after, until)
     assert len(truth.transfers) == 2
     assert [transfer for transfer in scan.transfers if transfer not in truth.transfers] == []

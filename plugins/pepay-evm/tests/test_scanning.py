@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pepay_core.api import ChainUnavailable, CursorOrphaned, Destination
+from pepay_core.api import ChainUnavailable, CursorOrphaned, Destination, Watchlist
 from pepay_core.testing import erc20
 from pepay_evm.decoding import TRANSFER
 from pepay_evm.networks import erc20 as token_of
@@ -41,7 +41,7 @@ def driver(make_chain, token):
 
 
 async def found(chain, after, watched=(OURS,)):
-    scan = await chain.scan(watched, after, (await chain.tip()).block)
+    scan = await chain.scan(Watchlist(watched), after, (await chain.tip()).block)
     return [(transfer.asset, transfer.units, transfer.index) for transfer in scan.transfers]
 
 
@@ -126,7 +126,7 @@ async def test_native_and_token_in_one_block_keep_their_order(anvil, driver, tok
 
 async def test_the_sender_is_told(anvil, driver, token, start):
     pay(anvil, token, 4)
-    scan = await driver(anvil.url).scan([OURS], start, (await driver(anvil.url).tip()).block)
+    scan = await driver(anvil.url).scan(Watchlist([OURS]), start, (await driver(anvil.url).tip()).block)
     assert [transfer.sender for transfer in scan.transfers] == ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]
 
 
@@ -206,7 +206,7 @@ async def test_a_node_that_lags_is_unavailable_and_orphans_nothing(anvil, proxy,
         proxy.tamper = lag
         for cursor in (start, after):
             with pytest.raises(ChainUnavailable):
-                await driver(proxy.url).scan([OURS], cursor, until)
+                await driver(proxy.url).scan(Watchlist([OURS]), cursor, until)
 
 
 async def test_events_that_a_node_leaves_out_are_asked_for_again(anvil, proxy, driver, token, start):
@@ -229,7 +229,7 @@ async def test_quiet_blocks_cost_one_request(anvil, proxy, driver, start):
     chain = driver(proxy.url)
     tip = (await chain.tip()).block
     proxy.batches.clear()
-    await chain.scan([OURS], start, tip)
+    await chain.scan(Watchlist([OURS]), start, tip)
     assert len(proxy.batches) == 1
 
 
@@ -313,10 +313,10 @@ async def test_a_cursor_above_a_chain_that_became_shorter_waits(anvil, driver, s
     anvil.mine()
     chain = driver(anvil.url)
     with pytest.raises(ChainUnavailable):
-        await chain.scan([OURS], gone, (await chain.tip()).block)
+        await chain.scan(Watchlist([OURS]), gone, (await chain.tip()).block)
     anvil.mine(3)
     with pytest.raises(CursorOrphaned):
-        await chain.scan([OURS], gone, (await chain.tip()).block)
+        await chain.scan(Watchlist([OURS]), gone, (await chain.tip()).block)
 
 
 # --- ranges ----------------------------------------------------------------------
@@ -338,7 +338,7 @@ async def test_a_range_that_the_node_finds_too_large_is_halved_until_it_fits(anv
     chain = driver(proxy.url)
     until, after, arrived = (await chain.tip()).block, start, []
     while after != until:
-        scan = await chain.scan([OURS], after, until)
+        scan = await chain.scan(Watchlist([OURS]), after, until)
         assert after.height < scan.cursor.height <= after.height + 2
         arrived += [transfer.units for transfer in scan.transfers]
         after = scan.cursor
@@ -350,7 +350,7 @@ async def test_ranges_grow_while_the_node_bears_them_and_end_at_the_limit(anvil,
     chain = driver(anvil.url, max_range=40)
     until, after, lengths = (await chain.tip()).block, start, []
     while after != until:
-        scan = await chain.scan([OURS], after, until)
+        scan = await chain.scan(Watchlist([OURS]), after, until)
         lengths.append(scan.cursor.height - after.height)
         after = scan.cursor
     assert lengths == [16, 32, 40, 40, 22]
@@ -360,7 +360,7 @@ async def test_no_more_headers_are_returned_than_a_walk_back_needs(anvil, driver
     anvil.mine(100)
     chain = driver(anvil.url, max_range=200)
     chain._span = 200
-    scan = await chain.scan([OURS], start, (await chain.tip()).block)
+    scan = await chain.scan(Watchlist([OURS]), start, (await chain.tip()).block)
     assert scan.cursor.height == start.height + 100
     assert [block.height for block in scan.headers] == list(range(start.height + 37, start.height + 101))
 
@@ -371,6 +371,6 @@ async def test_the_cost_does_not_grow_with_the_addresses_that_are_watched(anvil,
     tip = (await chain.tip()).block
     watched = [OURS, *(Destination(f"0x{index:040x}") for index in range(1, 5000))]
     proxy.batches.clear()
-    scan = await chain.scan(watched, start, tip)
+    scan = await chain.scan(Watchlist(watched), start, tip)
     assert [transfer.units for transfer in scan.transfers] == [5]
     assert sum(map(len, proxy.batches)) == 6

@@ -29,9 +29,9 @@ from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer
+    from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer, Watchlist
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
@@ -136,7 +136,7 @@ class EvmChain(Chain):
 
         return await self._rpc.step(ask)
 
-    async def scan(self, watched: Collection[Destination], after: Block, until: Block) -> Scan:
+    async def scan(self, watched: Watchlist, after: Block, until: Block) -> Scan:
         """Return what arrived above ``after``, as far as one batch bears; see ``Chain.scan``."""
         span = self._span
 

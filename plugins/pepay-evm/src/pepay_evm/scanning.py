@@ -12,9 +12,9 @@ from pepay_evm.decoding import TRANSFER, Header, Log, Malformed, Receipt, Transa
 from pepay_evm.rpc import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pepay_core.api import Destination
+    from pepay_core.api import Destination, Watchlist
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
@@ -42,7 +42,7 @@ class Scanner:
         self._masks = {address: blooms.mask(address, TRANSFER) for address in self._assets}
         self._filter = {"address": list(self._assets), "topics": [TRANSFER]}
 
-    async def look(self, endpoint: Endpoint, watched: Collection[Destination], after: Block, until: Block, span: int) -> Scan:
+    async def look(self, endpoint: Endpoint, watched: Watchlist, after: Block, until: Block, span: int) -> Scan:
         """Return what arrived in the ``span`` blocks above ``after``, or fewer where ``until`` is nearer."""
         last = min(until.height, after.height + span)
         heights = range(after.height + 1, last + 1)
@@ -61,7 +61,7 @@ class Scanner:
         if last == until.height and headers[-1].hash != until.hash:
             raise ChainUnavailable(f"block {until.height} was replaced")
 
-        destinations = {destination.address.lower(): destination for destination in watched}
+        destinations = watched.by(_spelling)
         logs = await self._logs(endpoint, headers, decoding.logs(answers[-1]))
         transfers = await self._transfers(endpoint, headers, logs, destinations)
         blocks = tuple(Block(each.height, each.hash, each.time) for each in headers)
@@ -163,6 +163,11 @@ class Scanner:
         if sender is None or to is None or to not in destinations or not units:
             return None
         return sender, to, units
+
+
+def _spelling(destination: Destination) -> str:
+    """Return an address as nodes write it."""
+    return destination.address.lower()
 
 
 def _address_in(topic: str) -> str | None:
