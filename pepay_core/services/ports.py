@@ -152,6 +152,10 @@ class Events(Protocol):
         """Return events, oldest first."""
         ...
 
+    async def latest(self, merchant: MerchantId, *, livemode: bool) -> EventId | None:
+        """Return the event that a page would end with, if all of them were on it; None where there is none."""
+        ...
+
     async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]: ...
 
 

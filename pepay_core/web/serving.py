@@ -40,9 +40,10 @@ _OPTIONS: Final[dict[str, Any]] = {
 class Server(uvicorn.Server):
     """Says when it accepts requests, and ends without raising the signal that ended it once more: the runtime is left after it."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -54,6 +55,11 @@ class Server(uvicorn.Server):
         """Stop taking requests and finish those that run; a second interrupt does not wait for them."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, so that answers that have no end are ended, and wait for the others."""
+        self._stopping()
+        await super().shutdown(sockets)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -98,7 +104,7 @@ async def serve(
     _quieten()
     async with Runtime.open(settings, workers=workers, safe=safe) as runtime:
         app = create_app(settings, runtime_factory=lambda: _opened(runtime))
-        server = Server(uvicorn.Config(app, **_OPTIONS), ready)
+        server = Server(uvicorn.Config(app, **_OPTIONS), ready, runtime.feed.close)
         if supervised:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None)
         await server.serve([listening])
