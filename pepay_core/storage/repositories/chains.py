@@ -57,9 +57,7 @@ class ChainRepository(Repository):
 
     async def coverage(self, chain: ChainId, reaching: int = -1) -> list[Coverage]:
         rows = await self._select(CoverageRow, CoverageRow.chain == chain, CoverageRow.last_block >= reaching, order=[CoverageRow.first_block])
-        return [
-            Coverage(row["chain"], row["first_block"], row["last_block"], row["last_hash"], row["covered_until"], row["source"]) for row in rows
-        ]
+        return [Coverage(row["chain"], row["first_block"], row["last_block"], row["last_hash"], row["covered_until"], row["source"]) for row in rows]
 
     async def set_coverage(self, chain: ChainId, ranges: Sequence[Coverage], reaching: int) -> None:
         firsts = [each.first for each in ranges]
@@ -89,9 +87,7 @@ class ChainRepository(Repository):
     async def set_cold_balances(self, chain: ChainId, height: int, balances: Mapping[tuple[Destination, AssetId], int]) -> None:
         places = [(each.address, each.reference or "", asset) for (each, asset), units in balances.items() if not units]
         for place in places:
-            await self._raw(
-                "DELETE FROM pepay_cold_balance WHERE chain = {} AND address = {} AND reference = {} AND asset = {}", chain, *place
-            )
+            await self._raw("DELETE FROM pepay_cold_balance WHERE chain = {} AND address = {} AND reference = {} AND asset = {}", chain, *place)
         rows = [
             {"chain": chain, "address": each.address, "reference": each.reference or "", "asset": asset, "units": units, "height": height}
             for (each, asset), units in balances.items()
