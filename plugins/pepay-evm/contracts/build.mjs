@@ -19,7 +19,7 @@ const modules = [
     contracts: ["Deposit", "DepositFactory"],
   },
   {
-    path: "tests/hostile.py",
+    path: "../../tests/support/hostile.py",
     says: "Contracts that misbehave, compiled: written by ``contracts/build.mjs``, and compared with their sources by a test.",
     sources: ["Hostile.sol"],
     contracts: ["Reentrant", "Liar", "GasBurner", "Picky", "Closed"],
