@@ -39,6 +39,7 @@ from pepay_core.domain.errors import (
     Unavailable,
 )
 from pepay_core.domain.events import Event
+from pepay_core.domain.inspecting import Ignored, IgnoredBecause, Inspection
 from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
@@ -76,6 +77,9 @@ __all__ = [
     "GiveUp",
     "Http",
     "HttpResponse",
+    "Ignored",
+    "IgnoredBecause",
+    "Inspection",
     "Intent",
     "InvalidAddress",
     "InvalidInput",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
+    from pepay_core.domain.inspecting import Inspection
     from pepay_core.domain.watchlist import Watchlist
 
 
@@ -92,6 +93,20 @@ class Chain(ABC):
         Core asks for some that are older than its first look, so that a reorganisation may reach further back than that.
         """
         return None
+
+    def through(self, source: str) -> Chain:
+        """Return this chain as one endpoint alone shows it, named as ``Scan.source`` does; raises InvalidInput where there is no such choice.
+
+        It is opened and closed apart from this one.
+        """
+        raise InvalidInput(f"{self.name} has no endpoint to choose by name", field="provider")
+
+    async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
+        """Return what became of a transaction, or None when no endpoint knows it; asked only with Feature.INSPECT.
+
+        Raises InvalidInput when the text cannot name a transaction of this chain.
+        """
+        raise NotImplementedError
 
     async def balances(
         self, destinations: Collection[Destination], assets: Collection[AssetId], at: Block

@@ -34,6 +34,8 @@ class Feature(Flag):
     """The driver can also send money."""
     BALANCES = auto()
     """The driver can tell what lies at a destination."""
+    INSPECT = auto()
+    """The driver can say what became of one transaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pepay_core.api import (
@@ -57,6 +58,8 @@ class EvmChain(Chain):
         self.finality = network.finality
         self.refused: Mapping[AssetId, str] = {}
         self._network = network
+        self._http = http
+        self._clock = clock
         self._contracts = network.contracts
         self._rpc = Rpc(network.rpc, http, clock, network.number)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
@@ -144,7 +147,7 @@ class EvmChain(Chain):
             nonlocal span
             while True:
                 try:
-                    return await self._scanner.look(endpoint, watched, after, until, span)
+                    return replace(await self._scanner.look(endpoint, watched, after, until, span), source=endpoint.label)
                 except NodeError:
                     # Nodes limit ranges, results and time in words of their own: any error may mean that the range is too large.
                     if span == 1 or until.height - after.height <= 1:
@@ -161,6 +164,14 @@ class EvmChain(Chain):
         else:
             self._span = max(span, 1)
         return result
+
+    def through(self, source: str) -> EvmChain:
+        """Return a driver that asks one of the configured endpoints, and no other."""
+        for url, endpoint in zip(self._network.rpc, self._rpc.endpoints, strict=True):
+            if endpoint.label == source:
+                return EvmChain(replace(self._network, rpc=(url,)), self._http, self._clock)
+        known = ", ".join(each.label for each in self._rpc.endpoints)
+        raise InvalidInput(f"{self.name} has no endpoint {source[:80]!r}; it has {known}", field="provider")
 
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return an ERC-681 URI."""
