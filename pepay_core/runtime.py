@@ -23,6 +23,7 @@ from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
 from pepay_core.services.endpoints import Endpoints
+from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
 from pepay_core.services.heads import Heads
 from pepay_core.services.invoicing import Invoicing
@@ -92,6 +93,7 @@ class Runtime:
     openings: Openings
     rescanning: Rescanning
     auditing: Auditing
+    explaining: Explaining
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -228,6 +230,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         openings=openings,
         rescanning=Rescanning(store, catalogue, settling, valuation, openings, clock),
         auditing=Auditing(store, catalogue, openings),
+        explaining=Explaining(store, catalogue, openings),
     )
 
 

@@ -51,9 +51,7 @@ class Auditing:
         self._catalogue = catalogue
         self._openings = openings
 
-    async def audit(
-        self, chain_id: str, first: int, last: int, *, source: str | None = None, progress: Callable[[int], None] | None = None
-    ) -> Audit:
+    async def audit(self, chain_id: str, first: int, last: int, *, source: str | None = None, progress: Callable[[int], None] | None = None) -> Audit:
         """Compare blocks ``first`` to ``last``; raises InvalidInput unless all of them were looked at, and ChainUnavailable."""
         chain = self._catalogue.chain(chain_id)
         async with self._store.read() as tx:
@@ -91,9 +89,7 @@ class Auditing:
             return await tx.payments.within(replay.chain.id, stretch.after.height + 1, stretch.until.height)
 
 
-def compared(
-    transfers: Sequence[Transfer], payments: Sequence[Payment]
-) -> tuple[int, list[Transfer], list[Payment], list[tuple[Transfer, Payment]]]:
+def compared(transfers: Sequence[Transfer], payments: Sequence[Payment]) -> tuple[int, list[Transfer], list[Payment], list[tuple[Transfer, Payment]]]:
     """Return how many agree, what only the chain has, what only the database has, and what both have otherwise."""
     found = {each.key: each for each in transfers}
     known = {each.transfer.key: each for each in payments}

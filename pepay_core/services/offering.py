@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import AssetId, Token
+    from pepay_core.domain.coverage import ChainState, Coverage
     from pepay_core.domain.merchants import Merchant
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
@@ -137,9 +138,16 @@ class Offering:
                         "lag": max(state.tip - last.last, 0) if state and state.tip is not None and last else None,
                         "checked_at": seconds(state.checked_at) if state else None,
                         "covered": [
-                            {"from_block": each.first, "to_block": each.last, "to_hash": each.last_hash, "until": seconds(each.until)}
+                            {
+                                "from_block": each.first,
+                                "to_block": each.last,
+                                "to_hash": each.last_hash,
+                                "until": seconds(each.until),
+                                "source": each.source or None,
+                            }
                             for each in coverage
                         ],
+                        "catching_up": catching_up(chain.block_seconds, state, last),
                         "finality": finality_bands(chain.finality),
                     }
                 )
@@ -189,3 +197,12 @@ class Offering:
             return self._catalogue.token(canonical_asset(text))
         except InvalidInput as exc:
             raise InvalidInput(exc.message, field="base") from None
+
+
+def catching_up(block_seconds: float, state: ChainState | None, last: Coverage | None) -> dict[str, Any] | None:
+    """Return how far a watcher is behind, and how fast it gets nearer, while it is catching up."""
+    if state is None or state.pace is None or state.tip is None or last is None or state.tip <= last.last:
+        return None
+    behind = state.tip - last.last
+    nearer = state.pace - 1 / block_seconds if block_seconds > 0 else state.pace
+    return {"blocks_behind": behind, "blocks_per_second": state.pace, "eta": round(behind / nearer) if nearer > 0 else None}

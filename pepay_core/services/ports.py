@@ -140,6 +140,10 @@ class Payments(Protocol):
         """Return the active payments in blocks above a height."""
         ...
 
+    async def made_by(self, chain: ChainId, transaction: str) -> list[Payment]:
+        """Return the payments of a transaction, reverted ones too."""
+        ...
+
     async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
         """Return the active payments in blocks ``first`` to ``last``."""
         ...

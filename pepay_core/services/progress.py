@@ -43,7 +43,9 @@ class Progress:
         if not behind:
             since, first = self._begun
             self._begun = None
-            log.info("%s: caught up: %d blocks in %d s, %d blocks/s", self._name, height - first, now - since, _per_second(height - first, now - since))
+            log.info(
+                "%s: caught up: %d blocks in %d s, %d blocks/s", self._name, height - first, now - since, _per_second(height - first, now - since)
+            )
             return None
         while len(self._passes) > 1 and now - self._passes[0][0] > _WINDOW:
             self._passes.popleft()

@@ -122,5 +122,3 @@ async def ever_issued(store: Store, chain: Chain, merchant: MerchantId | None = 
         if not page:
             return issued
         issued += [each for each in page if merchant in {None, each.merchant}]
-
-

@@ -132,4 +132,3 @@ def without_proven(transfers: Iterable[Transfer], payments: Iterable[Payment]) -
 
 def _stands(transfer: Transfer, payment: Payment | None) -> bool:
     return payment is not None and payment.active and payment.transfer == transfer
-

@@ -14,6 +14,7 @@ from pepay_core.domain.errors import Conflict
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus, Quote
 from pepay_core.storage.codecs import from_amount, from_evidence, to_amount, to_evidence
 from pepay_core.storage.repositories.rows import Repository, filters, missing
+from pepay_core.storage.sessions import is_storable
 from pepay_core.storage.tables import DestinationRow, PaymentRow, QuoteRow
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class PaymentRepository(Repository):
 
     async def above(self, chain: ChainId, height: int) -> list[Payment]:
         return await self._active(PaymentRow.chain == chain, PaymentRow.height > height)
+
+    async def made_by(self, chain: ChainId, transaction: str) -> list[Payment]:
+        if not is_storable(transaction):
+            return []
+        where = [PaymentRow.chain == chain, PaymentRow.tx == transaction]
+        return [_payment(row) for row in await self._select(PaymentRow, *where, order=[PaymentRow.id])]
 
     async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
         return await self._active(PaymentRow.chain == chain, PaymentRow.height >= first, PaymentRow.height <= last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from pepay_core.api import (
     ConfigError,
     Destination,
     Feature,
+    Inspection,
     InvalidAddress,
     InvalidInput,
     NoDestination,
@@ -25,6 +27,7 @@ from pepay_core.api import (
 )
 from pepay_evm import addresses, decoding, derivation, links
 from pepay_evm.contracts import read_decimals
+from pepay_evm.inspecting import Inspector, transaction_hash
 from pepay_evm.networks import contract_of
 from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
@@ -45,7 +48,7 @@ class EvmChain(Chain):
     ``refused`` says, once the chain is open, which tokens must not be used and why: their contracts are not what was configured.
     """
 
-    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION
+    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION | Feature.INSPECT
     wallet_kinds = ("xpub", "addresses")
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
@@ -63,6 +66,7 @@ class EvmChain(Chain):
         self._contracts = network.contracts
         self._rpc = Rpc(network.rpc, http, clock, network.number)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
+        self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
         # How many blocks a look covers: no more than the endpoints have shown to bear.
         self._span = min(_FIRST_SPAN, network.max_range)
 
@@ -164,6 +168,22 @@ class EvmChain(Chain):
         else:
             self._span = max(span, 1)
         return result
+
+    async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
+        """Return what became of a transaction: what it brought is what a scan of its block finds, by whichever means that has."""
+        identity = transaction_hash(tx)
+        seen = await self._rpc.step(lambda endpoint: self._inspector.look(endpoint, identity, watched))
+        for endpoint in self._rpc.endpoints if seen is None else ():
+            # One that does not know it may be behind, or may have forgotten it.
+            with contextlib.suppress(ChainUnavailable):
+                seen = seen or await self._inspector.look(endpoint, identity, watched)
+        if seen is None:
+            return None
+        found: tuple[Transfer, ...] = ()
+        if watched and seen.block and seen.parent and not seen.failed:
+            scan = await self.scan(watched, seen.parent, seen.block)
+            found = tuple(each for each in scan.transfers if each.tx == identity or (each.by_balance and each.to.address in seen.named))
+        return Inspection(identity, seen.block, seen.failed, found, seen.ignored, seen.named)
 
     def through(self, source: str) -> EvmChain:
         """Return a driver that asks one of the configured endpoints, and no other."""
