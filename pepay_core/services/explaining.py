@@ -164,7 +164,8 @@ def _judged(
     first, last = (covered[0].first, covered[-1].last) if covered and covered[-1].last >= covered[0].first else (None, None)
 
     def answered(answer: Answer, parts: Sequence[Part] = (), reason: str | None = None) -> Explanation:
-        return Explanation(chain, identity, answer, reason, seen.block if seen else None, tuple(parts), first, last)
+        ordered = tuple(sorted(parts, key=lambda each: (not each.index.isdecimal(), each.index.zfill(8), each.asset)))
+        return Explanation(chain, identity, answer, reason, seen.block if seen else None, ordered, first, last)
 
     if seen is None:
         # What was credited and is not on the chain any more was taken back, or will be.

@@ -16,7 +16,7 @@ from pepay_core.services.addressees import Addressees
 from pepay_core.services.watching import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Collection
     from datetime import datetime
 
     from pepay_core.contracts.chain import Chain

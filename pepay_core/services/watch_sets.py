@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from pepay_core.contracts.chain import Chain
     from pepay_core.domain.chains import Destination
-    from pepay_core.domain.ids import InvoiceId
     from pepay_core.services.ports import Transaction
 
 _AGAIN: Final = timedelta(minutes=10)  # when an invoice that is open past its watch is looked at again
@@ -66,7 +65,7 @@ class WatchSet(Addressees):
             ended.append(heapq.heappop(self._ends))
         return ended
 
-    def _end_at(self, when: datetime, live: bool, place: Destination) -> None:  # noqa: FBT001 - the key of a table
+    def _end_at(self, when: datetime, live: bool, place: Destination) -> None:
         # The count decides between equal times, which may be many, because destinations cannot be compared.
         self._count += 1
         heapq.heappush(self._ends, (when, self._count, live, place))
