@@ -77,7 +77,7 @@ async def findings(network, http, clock=None):
 async def test_doctor_is_content_with_a_healthy_network(anvil, http, make_network):
     token = anvil.deploy(erc20.coin("USDC", 6, 1))
     network = make_network(anvil.url, tokens=(token_of("eip155:31337", "USDC", token, 6, "usd-coin"),))
-    assert await findings(network, http) == [(Verdict.OK, "at block 1", False)]
+    assert await findings(network, http) == [(Verdict.OK, "at block 1; what contracts send is seen by trace_block", False)]
 
 
 async def test_doctor_names_every_problem_with_its_remedy(anvil, http, make_network):
@@ -90,11 +90,11 @@ async def test_doctor_names_every_problem_with_its_remedy(anvil, http, make_netw
     stale, decimals = await findings(network, http, Later())
     assert (stale[0], stale[2]) == (Verdict.WARNING, True)
     assert stale[1].startswith("its newest block is 7")
-    assert decimals == (Verdict.PROBLEM, "configured with 6 decimals, and the contract has 18", True)
+    assert decimals == (Verdict.PROBLEM, "USDC is configured with 6 decimals, and its contract has 18", True)
 
 
 async def test_doctor_does_not_judge_the_age_of_an_idle_network(anvil, http, make_network):
-    assert await findings(make_network(anvil.url), http, Later()) == [(Verdict.OK, "at block 0", False)]
+    assert await findings(make_network(anvil.url), http, Later()) == [(Verdict.OK, "at block 0; what contracts send is seen by trace_block", False)]
 
 
 async def test_each_network_is_one_question(http):

@@ -21,7 +21,8 @@ class Network:
     """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover.
 
     ``standard`` are the tokens that are known to move what their events say; payments in them are held against balances only from
-    ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove.
+    ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove. ``logs_advice`` says what to do about
+    an endpoint that tells no events. ``public_rpc`` is what wallets may be told to use; it holds no credentials.
     """
 
     key: str
@@ -39,6 +40,8 @@ class Network:
     standard: frozenset[AssetId] = frozenset()
     strict: frozenset[AssetId] = frozenset()
     verify_from: Decimal = VERIFY_FROM
+    logs_advice: str = ""
+    public_rpc: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
