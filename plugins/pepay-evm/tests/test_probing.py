@@ -17,7 +17,7 @@ from pepay_evm.chain import EvmChain
 from pepay_evm.checks import NetworkCheck
 from pepay_evm.guarding import EVERY_SECONDS
 from pepay_evm.networks import erc20 as token_of
-from pepay_evm.probing import DEPLOYER, MULTICALL, RANGES, probe
+from pepay_evm.probing import DEPLOYER, FACTORY, MULTICALL, RANGES, probe
 from pepay_evm.rpc import Endpoint, WrongChain
 
 EVERYTHING = Capabilities(
@@ -50,8 +50,9 @@ def without(*methods, code=-32601, message="the method does not exist/is not ava
 
 async def test_a_node_that_can_do_everything_is_known_for_it(anvil, endpoint):
     anvil.mine(RANGES[-1])
-    anvil.rpc("anvil_setCode", MULTICALL, "0x00")
-    found = await probe(endpoint(anvil.url), factory=DEPLOYER)
+    for place in (MULTICALL, FACTORY):
+        anvil.rpc("anvil_setCode", place, "0x00")
+    found = await probe(endpoint(anvil.url))
     assert found.head.height == RANGES[-1]
     assert found.capabilities == Capabilities(
         trace="trace_block",
@@ -70,7 +71,7 @@ async def test_a_node_that_can_do_everything_is_known_for_it(anvil, endpoint):
 
 async def test_what_is_not_deployed_is_not_there(anvil, endpoint):
     anvil.rpc("anvil_setCode", DEPLOYER, "0x")
-    found = (await probe(endpoint(anvil.url), factory="0x" + "12" * 20)).capabilities
+    found = (await probe(endpoint(anvil.url))).capabilities
     assert (found.deployer, found.factory, found.multicall) == (False, False, False)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
 from pepay_evm.capabilities import Capabilities
+from pepay_evm.deposits import DEPLOYER, FACTORY
 from pepay_evm.rpc import Call, NodeError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pepay_evm.decoding import Header
     from pepay_evm.rpc import Endpoint
 
-DEPLOYER: Final = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
 MULTICALL: Final = "0xca11bde05977b3631167028862be2a173976ca11"
 
 RANGES: Final = (1, 10, 100, 500, 1000, 2000)
@@ -45,16 +45,15 @@ class Probed:
     capabilities: Capabilities
 
 
-async def probe(endpoint: Endpoint, factory: str | None = None) -> Probed:
-    """Return what an endpoint can do; ``factory`` is where keyless deposits have their contract.
+async def probe(endpoint: Endpoint) -> Probed:
+    """Return what an endpoint can do.
 
     Raises ChainUnavailable, and WrongChain, only when it does not even tell its newest block.
     """
     latest, *_ = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False))])
     head = decoding.header(latest, full=False)
-    facts, ranges, traced = await asyncio.gather(_facts(endpoint, head, factory), _log_range(endpoint, head), _trace(endpoint, head))
-    finalized, safe, receipts, override, deployless, *codes = facts
-    deployer, multicall, *made = [_is_code(each) for each in codes]
+    facts, ranges, traced = await asyncio.gather(_facts(endpoint, head), _log_range(endpoint, head), _trace(endpoint, head))
+    finalized, safe, receipts, override, deployless, deployer, factory, multicall = facts
     return Probed(
         head,
         Capabilities(
@@ -66,9 +65,9 @@ async def probe(endpoint: Endpoint, factory: str | None = None) -> Probed:
             safe=isinstance(safe, dict),
             logs=ranges is not None,
             log_range=ranges,
-            deployer=deployer,
-            factory=any(made),
-            multicall=multicall,
+            deployer=_is_code(deployer),
+            factory=_is_code(factory),
+            multicall=_is_code(multicall),
         ),
     )
 
@@ -84,8 +83,7 @@ async def probe_all(endpoints: Sequence[Endpoint]) -> None:
     await asyncio.gather(*map(one, endpoints))
 
 
-async def _facts(endpoint: Endpoint, head: Header, factory: str | None) -> list[Any]:
-    places = [DEPLOYER, MULTICALL, *([factory] if factory else [])]
+async def _facts(endpoint: Endpoint, head: Header) -> list[Any]:
     return await _leniently(
         endpoint,
         [
@@ -94,7 +92,7 @@ async def _facts(endpoint: Endpoint, head: Header, factory: str | None) -> list[
             Call("eth_getBlockReceipts", (head.hash,)),
             Call("eth_call", ({"to": _NOBODY, "data": "0x"}, "latest", {_NOBODY: {"code": _ANSWER}})),
             Call("eth_call", ({"data": _ANSWER}, "latest")),
-            *(Call("eth_getCode", (place, "latest")) for place in places),
+            *(Call("eth_getCode", (place, "latest")) for place in (DEPLOYER, FACTORY, MULTICALL)),
         ],
     )
 
