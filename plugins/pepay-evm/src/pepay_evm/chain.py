@@ -178,9 +178,12 @@ class EvmChain(Chain):
         return links.payment_uri(self._network, request)
 
     async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
-        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best."""
+        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best, and other ways to ask for it."""
         payload = links.transaction(self._network, request)
-        return None if payload is None else UnsignedTransaction("eip155", {"from": payer, **payload})
+        if payload is None:
+            return None
+        payload = {"from": payer, **payload}
+        return UnsignedTransaction("eip155", payload, links.requests(self._network, payload))
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the network's explorer, where one is configured."""
