@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Final
 
@@ -192,10 +192,15 @@ class Finality:
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
-    """A transaction that the buyer's wallet is asked to sign; ``payload`` is JSON that the wallet button of the family understands."""
+    """A transaction that the buyer's wallet is asked to sign; ``payload`` is JSON that the wallet button of the family understands.
+
+    ``requests`` are what a wallet of the family can be asked, by the name of its method, with the parameters that it takes: other ways to
+    make the same payment, and what may have to come before.
+    """
 
     family: str
     payload: dict[str, object]
+    requests: dict[str, list[object]] = field(default_factory=dict[str, "list[object]"])
 
 
 @dataclass(frozen=True, slots=True)

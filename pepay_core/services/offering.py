@@ -48,10 +48,10 @@ class Offering:
         return [token for token in self._catalogue.tokens.values() if self._catalogue.chain(token.chain).testnet is not livemode]
 
     def accepted(self, merchant: Merchant, wanted: Sequence[AssetId] | None, *, livemode: bool) -> list[Token]:
-        """Return the assets that an invoice accepts, in order: its own list, else the merchant's, else all."""
+        """Return the assets that an invoice accepts, in order: its own list, else the merchant's, else all that are not optional."""
         known = {token.id: token for token in self.known(livemode=livemode)}
         chosen = wanted if wanted is not None else merchant.tokens
-        return list(known.values()) if chosen is None else [known[each] for each in chosen if each in known]
+        return [token for token in known.values() if not token.optional] if chosen is None else [known[each] for each in chosen if each in known]
 
     async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> frozenset[str]:
         """Return the families of chains for which the merchant has a wallet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from dataclasses import replace
@@ -26,9 +27,9 @@ from pepay_core.api import (
     WalletMaterial,
 )
 from pepay_evm import addresses, decoding, derivation, links
-from pepay_evm.contracts import read_decimals
+from pepay_evm.guarding import TokenGuard
 from pepay_evm.inspecting import Inspector, transaction_hash
-from pepay_evm.networks import contract_of
+from pepay_evm.probing import probe_all
 from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pepay_evm.rpc import Endpoint
 
 _FIRST_SPAN = 16
+_GUARD_SECONDS = 5.0
 
 
 class EvmChain(Chain):
@@ -65,6 +67,7 @@ class EvmChain(Chain):
         self._clock = clock
         self._contracts = network.contracts
         self._rpc = Rpc(network.rpc, http, clock, network.number)
+        self._guard = TokenGuard(network, clock)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
         self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
         # How many blocks a look covers: no more than the endpoints have shown to bear.
@@ -94,9 +97,10 @@ class EvmChain(Chain):
         if len(reasons) == len(self._rpc.endpoints):
             raise NotReady(f"{self.name}: no endpoint answers: {'; '.join(reasons)}")
         try:
-            self.refused = await self._rpc.step(self._check_tokens)
+            self.refused = await self._rpc.step(self._guard.look)
         except ChainUnavailable as exc:
             raise NotReady(f"{self.name}: {exc.message}") from exc
+        await probe_all(self._rpc.endpoints)
 
     def parse_address(self, text: str) -> Address:
         """Return the EIP-55 spelling; token contracts are refused, because what is sent to one is lost."""
@@ -127,7 +131,13 @@ class EvmChain(Chain):
 
     async def tip(self) -> Tip:
         """Return the newest block, and the finalized height where some amount's finality depends on it."""
-        return await self._rpc.step(self._tip)
+        tip = await self._rpc.step(self._tip)
+        if self._guard.due:
+            # What is refused stays as it is while nobody answers.
+            with contextlib.suppress(ChainUnavailable, TimeoutError):
+                async with asyncio.timeout(_GUARD_SECONDS):
+                    self.refused = await self._rpc.step(self._guard.look)
+        return tip
 
     async def block(self, height: int) -> Block | None:
         """Return the block at a height, or None where the endpoint does not have it."""
@@ -198,9 +208,12 @@ class EvmChain(Chain):
         return links.payment_uri(self._network, request)
 
     async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
-        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best."""
+        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best, and other ways to ask for it."""
         payload = links.transaction(self._network, request)
-        return None if payload is None else UnsignedTransaction("eip155", {"from": payer, **payload})
+        if payload is None:
+            return None
+        payload = {"from": payer, **payload}
+        return UnsignedTransaction("eip155", payload, links.requests(self._network, payload))
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the network's explorer, where one is configured."""
@@ -221,14 +234,3 @@ class EvmChain(Chain):
             # The two may be answered a moment apart: what is final is never above what is there.
             finalized = min(decoding.header(rest[0], full=False).height, newest.height)
         return Tip(Block(newest.height, newest.hash, newest.time), finalized)
-
-    async def _check_tokens(self, endpoint: Endpoint) -> dict[AssetId, str]:
-        decimals = await read_decimals(endpoint, [contract_of(token.id) for token in self._network.tokens])
-        refused: dict[AssetId, str] = {}
-        for token in self._network.tokens:
-            answer = decimals[contract_of(token.id)]
-            if isinstance(answer, str):
-                refused[token.id] = answer
-            elif answer != token.decimals:
-                refused[token.id] = f"{token.symbol} is configured with {token.decimals} decimals, and its contract has {answer}"
-        return refused
