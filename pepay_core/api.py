@@ -1,6 +1,6 @@
 """The module that plugins import. Everything in ``__all__`` keeps its meaning within a major version of the API."""
 
-from pepay_core.contracts.chain import Chain, WalletMaterial
+from pepay_core.contracts.chain import Chain, WalletMaterial, WalletView
 from pepay_core.contracts.check import Check, Finding, Verdict
 from pepay_core.contracts.context import Clock, Http, HttpResponse, PluginContext
 from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Converter, Intent
@@ -105,6 +105,7 @@ __all__ = [
     "UnsignedTransaction",
     "Verdict",
     "WalletMaterial",
+    "WalletView",
     "Watchlist",
     "asset_id",
     "canonical_asset",
