@@ -28,6 +28,19 @@ class WalletMaterial:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class WalletView:
+    """How receiving material is shown to its owner.
+
+    ``recovery`` is what the owner must keep to find the deposits again without this database, or None where the owner's own wallet
+    finds them. ``followed`` says that ``Scan.departures`` tells what goes on from its destinations to the owner.
+    """
+
+    value: str | Sequence[str]
+    recovery: str | None = None
+    followed: bool = False
+
+
 class Chain(ABC):
     """A driver for one chain. It is stateless: whatever must be remembered, core remembers.
 
@@ -47,6 +60,8 @@ class Chain(ABC):
     wallet_kinds: tuple[str, ...] = ("addresses",)
     refused: Mapping[AssetId, str] = MappingProxyType({})
     """Tokens that the chain itself contradicts, with the reason, known after ``open``: they are not offered."""
+    refused_kinds: Mapping[str, str] = MappingProxyType({})
+    """Kinds of wallet that this network cannot serve although others of its family do, with the reason, known after ``open``."""
 
     async def open(self) -> None:
         """Connect and check that the endpoint serves this chain; raise NotReady to be started again later."""
@@ -69,6 +84,10 @@ class Chain(ABC):
         if len(set(addresses)) != len(addresses):
             raise InvalidInput("an address stands in the list twice; each is used for one invoice", field="value")
         return WalletMaterial(kind, json.dumps(addresses))
+
+    def show_wallet(self, wallet: WalletMaterial) -> WalletView | None:
+        """Return how material is shown to its owner, or None to have a list shown whole and a key shortened."""
+        return None
 
     @abstractmethod
     async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:

@@ -111,7 +111,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A chain fact: what lay at a destination went on to its owner, as a flush does it. Identity is as that of a transfer."""
+    """A chain fact: what lay at a destination went on to its owner, as a flush does it. Identity is as that of a transfer.
+
+    Drivers tell every one that they can see, whoever's it is: long after nobody watches a destination it is still flushed.
+    """
 
     chain: ChainId
     tx: str

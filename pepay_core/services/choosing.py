@@ -82,11 +82,18 @@ class Choosing:
 
     async def _issue(self, tx: Transaction, invoice: Invoice, token: Token, now: datetime) -> None:
         family = family_of(token.chain)
-        if any(each.family == family for each in await tx.destinations.of([invoice.id])):
-            return
         chain = self._catalogue.chain(token.chain)
+        issued = next((each for each in await tx.destinations.of([invoice.id]) if each.family == family), None)
+        if issued is not None:
+            if chain.refused_kinds:
+                # The address that the invoice has must be one from which money can be moved on this network too.
+                _refuse_kind(chain, (await tx.wallets.get(invoice.merchant, issued.wallet)).kind)
+            return
         wallets = [each for each in await tx.wallets.active(invoice.merchant, livemode=invoice.livemode) if each.family == family]
-        for wallet in sorted(wallets, key=lambda each: (each.created_at, each.id)):
+        served = [each for each in wallets if each.kind not in chain.refused_kinds]
+        if wallets and not served:
+            _refuse_kind(chain, wallets[0].kind)
+        for wallet in sorted(served, key=lambda each: (each.created_at, each.id)):
             if await self._issue_from(tx, invoice, wallet, chain, now):
                 return
         raise NoDestination(
@@ -123,3 +130,8 @@ class Choosing:
                 continue
             return True
         return False
+
+
+def _refuse_kind(chain: Chain, kind: str) -> None:
+    if kind in chain.refused_kinds:
+        raise NoDestination(f"{chain.name} cannot take payments to a wallet of kind {kind}: {chain.refused_kinds[kind]}", field="asset")

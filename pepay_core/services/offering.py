@@ -13,7 +13,7 @@ from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import evidence_objects, finality_bands, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from pepay_core.domain.assets import AssetId, Token
@@ -53,21 +53,24 @@ class Offering:
         chosen = wanted if wanted is not None else merchant.tokens
         return [token for token in known.values() if not token.optional] if chosen is None else [known[each] for each in chosen if each in known]
 
-    async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> frozenset[str]:
-        """Return the families of chains for which the merchant has a wallet."""
-        return frozenset(wallet.family for wallet in await tx.wallets.active(merchant.id, livemode=livemode))
+    async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> Mapping[str, Collection[str]]:
+        """Return the families of chains for which the merchant has a wallet, each with the kinds of its wallets."""
+        kinds: dict[str, set[str]] = {}
+        for wallet in await tx.wallets.active(merchant.id, livemode=livemode):
+            kinds.setdefault(wallet.family, set()).add(wallet.kind)
+        return kinds
 
     def offers(
-        self, merchant: Merchant, wanted: Sequence[AssetId] | None, currency: str, families: Collection[str], *, livemode: bool
+        self, merchant: Merchant, wanted: Sequence[AssetId] | None, currency: str, families: Mapping[str, Collection[str]], *, livemode: bool
     ) -> list[Offer]:
         """Return each accepted asset with the reason why it cannot be chosen now, if there is one."""
         return [Offer(token, self._obstacle(token, currency, families)) for token in self.accepted(merchant, wanted, livemode=livemode)]
 
-    def _obstacle(self, token: Token, currency: str, families: Collection[str]) -> str | None:
+    def _obstacle(self, token: Token, currency: str, families: Mapping[str, Collection[str]]) -> str | None:
         chain = self._catalogue.chain(token.chain)
         if token.id in chain.refused:
             return "token_refused"
-        if family_of(token.chain) not in families:
+        if all(kind in chain.refused_kinds for kind in families.get(family_of(token.chain), ())):
             return "no_wallet"
         if not self._heads.usable(token.chain):
             return "chain_unavailable"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from piccolo.custom_types import Combinable
 
-    from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId
+    from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId, WalletId
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.records import TransferKey
 
@@ -97,6 +97,9 @@ class DestinationRepository(Repository):
         )
         rows = await self._raw(sql, after, family, *(cold or ()), limit)
         return [_issued(row) for row in rows], rows[-1]["seq"] if rows else after
+
+    async def from_wallets(self, wallets: Collection[WalletId]) -> list[IssuedDestination]:
+        return [_issued(row) for row in await self._of(DestinationRow, DestinationRow.wallet, wallets, order=[DestinationRow.seq])]
 
 
 class QuoteRepository(Repository):

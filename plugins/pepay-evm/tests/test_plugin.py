@@ -97,6 +97,6 @@ async def test_doctor_does_not_judge_the_age_of_an_idle_network(anvil, http, mak
     assert await findings(make_network(anvil.url), http, Later()) == [(Verdict.OK, "at block 0; what contracts send is seen by trace_block", False)]
 
 
-async def test_each_network_is_one_question(http):
+async def test_each_network_is_a_question_for_itself_and_one_for_its_deposits(http):
     ctx = context(http, arbitrum={"rpc": ["http://127.0.0.1:9"]}, bsc={"rpc": ["http://127.0.0.1:9"]})
-    assert [check.name for check in pepay_checks(ctx)] == ["evm arbitrum", "evm bsc"]
+    assert [check.name for check in pepay_checks(ctx)] == ["evm arbitrum", "evm arbitrum deposits", "evm bsc", "evm bsc deposits"]

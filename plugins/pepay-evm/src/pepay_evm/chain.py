@@ -25,11 +25,14 @@ from pepay_core.api import (
     Tip,
     UnsignedTransaction,
     WalletMaterial,
+    WalletView,
 )
-from pepay_evm import addresses, decoding, derivation, links
+from pepay_evm import addresses, decoding, deposits, derivation, links
+from pepay_evm.deposits import Treasury
 from pepay_evm.guarding import TokenGuard
 from pepay_evm.inspecting import Inspector, transaction_hash
 from pepay_evm.probing import probe_all
+from pepay_evm.readiness import read_readiness
 from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
 
@@ -51,7 +54,7 @@ class EvmChain(Chain):
     """
 
     features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION | Feature.INSPECT
-    wallet_kinds = ("xpub", "addresses")
+    wallet_kinds = ("xpub", "addresses", deposits.KIND)
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
         self.id = network.id
@@ -62,6 +65,7 @@ class EvmChain(Chain):
         self.block_seconds = network.block_seconds
         self.finality = network.finality
         self.refused: Mapping[AssetId, str] = {}
+        self.refused_kinds: Mapping[str, str] = {}
         self._network = network
         self._http = http
         self._clock = clock
@@ -98,8 +102,10 @@ class EvmChain(Chain):
             raise NotReady(f"{self.name}: no endpoint answers: {'; '.join(reasons)}")
         try:
             self.refused = await self._rpc.step(self._guard.look)
+            readiness = await self._rpc.step(read_readiness)
         except ChainUnavailable as exc:
             raise NotReady(f"{self.name}: {exc.message}") from exc
+        self.refused_kinds = {} if readiness.refusal is None else {deposits.KIND: readiness.refusal}
         await probe_all(self._rpc.endpoints)
 
     def parse_address(self, text: str) -> Address:
@@ -111,17 +117,31 @@ class EvmChain(Chain):
         return address
 
     def parse_wallet(self, kind: str, value: str | Sequence[str]) -> WalletMaterial:
-        """Return an account-level xpub, or a list of addresses, each used for one invoice."""
-        if kind != "xpub":
+        """Return an account-level xpub, a treasury with a tag of its own, or a list of addresses, each used for one invoice."""
+        if kind not in {"xpub", deposits.KIND}:
             return super().parse_wallet(kind, value)
         if not isinstance(value, str):
-            raise InvalidInput("an xpub is one text", field="value")
-        return WalletMaterial(kind, derivation.check_xpub(value))
+            raise InvalidInput("an xpub or a treasury is one text", field="value")
+        if kind == "xpub":
+            return WalletMaterial(kind, derivation.check_xpub(value))
+        treasury = Treasury.new(value)
+        self.parse_address(treasury.address)
+        return WalletMaterial(kind, str(treasury))
+
+    def show_wallet(self, wallet: WalletMaterial) -> WalletView | None:
+        """Return a treasury's address, with the recovery line by which its deposits are found again."""
+        if wallet.kind != deposits.KIND:
+            return None
+        return WalletView(Treasury.read(wallet.value).address, recovery=wallet.value, followed=True)
 
     async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
-        """Return the address at ``0/index`` of the account, or the one at the index in the list."""
+        """Return the address at ``0/index`` of the account, the treasury's deposit at the index, or the one at the index in the list."""
+        if wallet.kind in self.refused_kinds:
+            raise NoDestination(f"{self.name} cannot take payments to a {wallet.kind}: {self.refused_kinds[wallet.kind]}")
         if wallet.kind == "xpub":
             return Destination(derivation.deposit_address(wallet.value, ref.index))
+        if wallet.kind == deposits.KIND:
+            return Destination(Treasury.read(wallet.value).deposit(ref.index))
         if wallet.kind != "addresses":
             raise NoDestination(f"{self.name} takes wallets of kind {', '.join(self.wallet_kinds)}")
         listed = json.loads(wallet.value)
