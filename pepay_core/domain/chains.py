@@ -34,6 +34,8 @@ class Feature(Flag):
     """The driver can also send money."""
     BALANCES = auto()
     """The driver can tell what lies at a destination."""
+    SHORTCOMINGS = auto()
+    """A wallet may lack what it needs to be paid in an asset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
+    from pepay_core.services.lacking import Lacking
     from pepay_core.services.minting import Ids
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.ports import Store, Transaction
@@ -34,14 +35,18 @@ _MAX_SHOWN: Final = 64
 class Receiving:
     """Takes receiving material in, checks it, and shows the first address that it gives, so that its owner can compare."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue, lacking: Lacking) -> None:
         self._store = store
+        self._lacking = lacking
         self._clock = clock
         self._ids = ids
         self._catalogue = catalogue
 
     async def create(self, caller: Caller, family: str, kind: str, value: str | Sequence[str], label: str | None = None) -> dict[str, Any]:
-        """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already."""
+        """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already.
+
+        The chain is asked what the wallet lacks; where it does not answer, that is told among the warnings, and asked again later.
+        """
         if label is not None and not 1 <= len(label) <= MAX_LABEL:
             raise InvalidInput(f"must have 1 to {MAX_LABEL} characters", field="label")
         if not isinstance(value, str) and len(value) > MAX_ADDRESSES:
@@ -63,30 +68,60 @@ class Receiving:
             created_at=self._clock.now(),
         )
         first = await self._first_address(wallet)
+        silent = await self._asked(wallet)
         async with self._store.begin() as tx:
             await tx.wallets.add(wallet)
             stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
-        return _view(stored, first)
+        if stored.id != wallet.id:
+            # It was archived before, and has come back under the name that it had.
+            silent = await self._asked(stored)
+        return self._view(stored, first, silent)
+
+    async def _asked(self, wallet: Wallet) -> list[str]:
+        try:
+            return await self._lacking.ask(wallet)
+        except Refused as exc:
+            exc.field = exc.field or "value"
+            raise
 
     async def get(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Return a wallet that is in use; raises NotFound."""
         async with self._store.read() as tx:
             found = await self._find(tx, caller, wallet)
-        return _view(found, await self._first_address(found))
+        return self._view(found, await self._first_address(found))
 
     async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
         """Return the wallets in use, newest first."""
         async with self._store.read() as tx:
             wallets = await tx.wallets.active(caller.merchant, livemode=caller.livemode)
         ordered = sorted(wallets, key=lambda each: each.id, reverse=True)
-        return slice_of([_view(each, await self._first_address(each)) for each in ordered], page)
+        return slice_of([self._view(each, await self._first_address(each)) for each in ordered], page)
 
     async def archive(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Issue no more addresses from a wallet; those that were issued stay watched."""
         async with self._store.begin() as tx:
             found = replace(await self._find(tx, caller, wallet), archived_at=self._clock.now())
             await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
-        return _view(found, await self._first_address(found))
+        return self._view(found, await self._first_address(found))
+
+    def _view(self, wallet: Wallet, first_address: str | None, silent: Sequence[str] = ()) -> dict[str, Any]:
+        lacks = self._lacking.of(wallet)
+        unasked = [f"{name} does not answer, so it is not known yet whether the wallet can take every token there" for name in silent]
+        return {
+            "object": "wallet",
+            "id": wallet.id,
+            "livemode": wallet.livemode,
+            "chain_family": wallet.family,
+            "kind": wallet.kind,
+            "value": _shown(wallet),
+            "label": wallet.label,
+            "first_address": first_address,
+            "addresses_issued": wallet.next_index,
+            "missing_accounts": [{"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()],
+            "warnings": [*unasked, *lacks.values()],
+            "created_at": seconds(wallet.created_at),
+            "archived_at": seconds(wallet.archived_at),
+        }
 
     @staticmethod
     async def _find(tx: Transaction, caller: Caller, wallet: str) -> Wallet:
@@ -113,22 +148,6 @@ class Receiving:
 
 def _same(one: Wallet, other: Wallet) -> bool:
     return (one.family, one.kind, one.value) == (other.family, other.kind, other.value)
-
-
-def _view(wallet: Wallet, first_address: str | None) -> dict[str, Any]:
-    return {
-        "object": "wallet",
-        "id": wallet.id,
-        "livemode": wallet.livemode,
-        "chain_family": wallet.family,
-        "kind": wallet.kind,
-        "value": _shown(wallet),
-        "label": wallet.label,
-        "first_address": first_address,
-        "addresses_issued": wallet.next_index,
-        "created_at": seconds(wallet.created_at),
-        "archived_at": seconds(wallet.archived_at),
-    }
 
 
 def _shown(wallet: Wallet) -> str | list[str]:

@@ -34,6 +34,14 @@ class CreateWallet(Sent):
     label: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL)] | None = None
 
 
+class MissingAccount(msgspec.Struct):
+    """An asset in which a wallet cannot be paid yet, and what its owner can do."""
+
+    asset: str
+    symbol: str
+    remedy: str
+
+
 class Wallet(msgspec.Struct):
     """Receiving material. Compare ``first_address`` with what your own wallet shows."""
 
@@ -46,6 +54,8 @@ class Wallet(msgspec.Struct):
     label: str | None
     first_address: str | None
     addresses_issued: int
+    missing_accounts: Annotated[list[MissingAccount], Meta(description="What cannot be paid to this wallet yet; not offered until it can.")]
+    warnings: list[str]
     created_at: Seconds
     archived_at: Seconds | None
 
