@@ -161,8 +161,11 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
 
     relay = Relay(tell)
 
+    feed = Feed(store)
+
     def published(event: Event) -> None:
         dispatcher.wake()
+        feed.wake()
         relay.put(event)
 
     outbox = Outbox(clock, ids, published)
@@ -212,7 +215,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
-        feed=Feed(store),
+        feed=feed,
         dispatcher=dispatcher,
         closing=Closing(store, settling, valuation, catalogue, clock),
         keepers=keepers,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pepay_core.domain.errors import ConfigError
@@ -39,6 +39,12 @@ def _web_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+|tel:\+[-0-9]+)", text):
+        raise ValueError("must be a URI such as mailto:security@example.com or https://example.com/security")
+    return text
+
+
 def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
     for each in given:
         try:
@@ -56,6 +62,7 @@ class ServerSettings(_Section):
     """Where PePay listens, and by which URL others reach it.
 
     ``hosts`` are further names that requests may be for; ``trusted_proxies`` are the only peers whose ``X-Forwarded-For`` is believed.
+    ``tls_certificate`` and ``tls_key`` are PEM files, beside the configuration; ``security_contact`` is where vulnerabilities are reported.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +70,15 @@ class ServerSettings(_Section):
     base_url: Annotated[str, AfterValidator(_web_url)] = "http://localhost:8000"
     hosts: tuple[str, ...] = ()
     trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    security_contact: Annotated[str, AfterValidator(_contact)] | None = None
+
+    @model_validator(mode="after")
+    def _both_files(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give both tls_certificate and tls_key, or neither")
+        return self
 
 
 class DatabaseSettings(_Section):
@@ -178,6 +194,14 @@ class Settings(BaseSettings):
     def key_path(self) -> Path:
         """The file of the ``file`` secrets driver."""
         return self.folder / self.secrets.path
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate chain and its key, or None where a proxy has them."""
+        server = self.server
+        if server.tls_certificate is None or server.tls_key is None:
+            return None
+        return self.folder / server.tls_certificate, self.folder / server.tls_key
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -51,7 +51,7 @@ def serve(invocation: Invocation, *, workers: int, role: str, safe: bool, config
     with serving.listen(settings) if listener is None else socket.socket(fileno=listener) as listening:
 
         def ready() -> None:
-            click.echo(f"PePay is ready at {serving.url_of(listening)}")
+            click.echo(f"PePay is ready at {serving.url_of(settings, listening)}")
 
         if workers > 1:
             from pepay_core.cli.supervising import supervise

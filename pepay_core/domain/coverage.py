@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pepay_core.domain.assets import ChainId
-    from pepay_core.domain.chains import Destination
+    from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.ids import InvoiceId, MerchantId, WalletId
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Blocks ``first`` to ``last`` were looked at without a gap; nothing that arrived up to ``until`` is unknown."""
+    """Blocks ``first`` to ``last`` were looked at without a gap; nothing that arrived up to ``until`` is unknown.
+
+    ``source`` names who answered. A range begins where the source changes, so that adjacent ranges never share one.
+    """
 
     chain: ChainId
     first: int
     last: int
     last_hash: str
     until: datetime
+    source: str = ""
+
+
+def extended(ranges: Sequence[Coverage], chain: ChainId, after: Block, last: Block, until: datetime, source: str) -> list[Coverage]:
+    """Return what takes the place of the ranges that reach to ``after`` or above, once the blocks above it up to ``last`` were looked at.
+
+    What was known above ``after`` is void, because those blocks have left the chain. With ``last`` the same as ``after``, only time has passed.
+    """
+    kept: list[Coverage] = []
+    for each in sorted(ranges, key=lambda each: each.first):
+        if each.first <= after.height:
+            whole = each.last <= after.height
+            kept.append(each if whole else replace(each, last=after.height, last_hash=after.hash, until=after.time))
+    newest = kept[-1] if kept and kept[-1].last == after.height else None
+    if newest is not None and (newest.source == source or last.height == after.height):
+        kept[-1] = replace(newest, last=last.height, last_hash=last.hash, until=until)
+    else:
+        kept.append(Coverage(chain, after.height + 1, last.height, last.hash, until, source))
+    return kept
 
 
 class ChainHealth(StrEnum):
@@ -35,7 +58,10 @@ class ChainHealth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """What the watcher last knew of a chain; ``reason`` says what is wrong while it is degraded."""
+    """What the watcher last knew of a chain; ``reason`` says what is wrong while it is degraded.
+
+    ``pace`` is how many blocks a second it gets through while it catches up with the tip, and None when there is nothing to catch up with.
+    """
 
     chain: ChainId
     health: ChainHealth
@@ -43,6 +69,7 @@ class ChainState:
     tip: int | None
     tip_time: datetime | None
     checked_at: datetime
+    pace: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +85,15 @@ class IssuedDestination:
     index: int
     issued_at: datetime
     watch_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Destinations that a chain must watch, as far as they were issued since a ``mark``, and the mark for the next time.
+
+    ``whole`` says that they are all there are, whatever was asked for.
+    """
+
+    destinations: tuple[IssuedDestination, ...]
+    mark: int
+    whole: bool

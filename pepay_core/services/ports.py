@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from pepay_core.domain.assets import ChainId
-    from pepay_core.domain.chains import Block
-    from pepay_core.domain.coverage import ChainState, Coverage, IssuedDestination
+    from pepay_core.domain.assets import AssetId, ChainId
+    from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
     from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MerchantId, PaymentId, WalletId
@@ -82,6 +82,10 @@ class Invoices(Protocol):
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
         ...
 
+    async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
+        """Return those of the invoices that are not closed."""
+        ...
+
     async def past_deadline(self, now: datetime, limit: int, *, after: InvoiceId | None = None) -> list[Invoice]:
         """Return invoices that are not closed and whose deadline is before ``now`` by the wall clock, by id, those above ``after``."""
         ...
@@ -92,8 +96,25 @@ class Destinations(Protocol):
 
     async def add(self, issued: IssuedDestination) -> None: ...
     async def of(self, invoices: Collection[InvoiceId]) -> list[IssuedDestination]: ...
-    async def watched(self, family: str, *, live: bool, now: datetime) -> list[IssuedDestination]:
-        """Return what a chain of this family must watch; a live chain watches the test environment's addresses too."""
+    async def watched(self, family: str, *, live: bool, now: datetime, since: int | None = None) -> Issued:
+        """Return what a chain of this family must watch; a live chain watches the test environment's addresses too.
+
+        With the mark of an earlier answer, only what was committed after that answer, and perhaps some of what was in it: whatever is
+        committed is in one of the two, in whichever order transactions commit.
+        """
+        ...
+
+    async def at(self, family: str, *, live: bool, places: Collection[str]) -> list[IssuedDestination]:
+        """Return what was ever issued, for a chain of this family, with one of these addresses or references."""
+        ...
+
+    async def ever(
+        self, family: str, *, live: bool, after: int, limit: int, cold: tuple[datetime, datetime] | None = None
+    ) -> tuple[list[IssuedDestination], int]:
+        """Return the next of what was ever issued, for a chain of this family, and where to go on; nothing when it is at its end.
+
+        ``cold`` leaves only those of closed invoices whose watch ends within a period.
+        """
         ...
 
 
@@ -117,6 +138,10 @@ class Payments(Protocol):
     async def save(self, payment: Payment) -> None: ...
     async def above(self, chain: ChainId, height: int) -> list[Payment]:
         """Return the active payments in blocks above a height."""
+        ...
+
+    async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
+        """Return the active payments in blocks ``first`` to ``last``."""
         ...
 
     async def confirming(self, chain: ChainId) -> list[Payment]: ...
@@ -150,6 +175,10 @@ class Events(Protocol):
     async def get(self, merchant: MerchantId, event: EventId, *, livemode: bool) -> Event: ...
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, kinds: Collection[str] = ()) -> Slice[Event]:
         """Return events, oldest first."""
+        ...
+
+    async def latest(self, merchant: MerchantId, *, livemode: bool) -> EventId | None:
+        """Return the event that a page would end with, if all of them were on it; None where there is none."""
         ...
 
     async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]: ...
@@ -205,10 +234,37 @@ class Chains(Protocol):
         ...
 
     async def add_checkpoints(self, chain: ChainId, blocks: Sequence[Block]) -> None: ...
-    async def drop_checkpoints(self, chain: ChainId, heights: Collection[int]) -> None: ...
-    async def coverage(self, chain: ChainId) -> list[Coverage]: ...
-    async def set_coverage(self, coverage: Coverage) -> None:
-        """Store a range in place of the one that starts at the same block."""
+    async def hold(self, chain: ChainId) -> None:
+        """Let nobody else who holds it move this chain's record before the transaction ends."""
+        ...
+
+    async def newest_checkpoint(self, chain: ChainId) -> Block | None: ...
+    async def checkpoint(self, chain: ChainId, *, above: int | None = None, below: int | None = None) -> Block | None:
+        """Return the lowest kept block at or above a height, or the highest at or below one."""
+        ...
+
+    async def cut_checkpoints(self, chain: ChainId, above: int) -> None:
+        """Forget the kept blocks above a height."""
+        ...
+
+    async def thin_checkpoints(self, chain: ChainId, after: int, until: int, step: int) -> None:
+        """Forget the kept blocks above ``after`` up to ``until``, except for those whose height is a multiple of ``step``."""
+        ...
+
+    async def coverage(self, chain: ChainId, reaching: int = -1) -> list[Coverage]:
+        """Return the ranges in order; those alone that reach to a height or above it, where one is given."""
+        ...
+
+    async def set_coverage(self, chain: ChainId, ranges: Sequence[Coverage], reaching: int) -> None:
+        """Store ranges in place of those that reach to a height or above it."""
+        ...
+
+    async def cold_balances(self, chain: ChainId, addresses: Collection[str]) -> dict[tuple[Destination, AssetId], tuple[int, int]]:
+        """Return what lay at addresses on the last cold pass that found a change, with the height of that look."""
+        ...
+
+    async def set_cold_balances(self, chain: ChainId, height: int, balances: Mapping[tuple[Destination, AssetId], int]) -> None:
+        """Store what lies at destinations now; zero is forgotten."""
         ...
 
     async def state(self, chain: ChainId) -> ChainState | None: ...

@@ -1,13 +1,15 @@
 """Watching a chain: looking at every block once, crediting what it brought, walking back when blocks leave.
 
-A pass asks for the tip, then reads which destinations are issued, then scans up to that tip: a destination that was issued later can
-only be paid in a later block. What was found, the ranges that are covered now and the checkpoint commit in one transaction, so a pass
-that fails has done nothing, and runs again.
+A pass asks for the tip, then reads which destinations were issued since the last pass, then scans up to that tip: a destination that is
+issued later can only be paid in a later block. What was found, the ranges that are covered now and the checkpoint commit in one
+transaction, so a pass that fails has done nothing, and runs again. What a pass costs does not depend on how much is watched, nor on how
+long the chain was watched before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,11 +17,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.chains import Scan
-from pepay_core.domain.coverage import Coverage
-from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned, Unavailable
-from pepay_core.domain.watchlist import Watchlist
-from pepay_core.services.quoting import quote_of
+from pepay_core.domain.coverage import extended
+from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned
+from pepay_core.services.appraising import Appraising
 from pepay_core.services.settling import Change
+from pepay_core.services.watch_sets import WatchSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.chain import Chain
     from pepay_core.contracts.context import Clock
     from pepay_core.domain.assets import AssetId
-    from pepay_core.domain.chains import Block, Destination, Tip, Transfer
-    from pepay_core.domain.coverage import IssuedDestination
+    from pepay_core.domain.chains import Block, Tip, Transfer
     from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId
     from pepay_core.domain.merchants import Merchant
     from pepay_core.plugins.catalogue import Catalogue
@@ -44,8 +45,8 @@ KEPT: Final = 256
 """Every one of this many newest blocks stays a checkpoint; of the older ones, each whose height is a multiple of it."""
 
 _CALL: Final = 30.0  # seconds that a driver may take for one answer
-_PRICE: Final = 5.0
 _REST: Final = timedelta(seconds=2)  # how often an unchanged head is written down again
+_SLACK: Final = timedelta(hours=1)  # further back than a reorganisation takes the watcher
 _BEHIND: Final = 3  # looks after which an idle chain that became shorter is believed
 
 
@@ -65,8 +66,8 @@ class Watcher:
         self.chain = chain
         self._store = store
         self._settling = settling
-        self._valuation = valuation
-        self._catalogue = catalogue
+        self._appraising = Appraising(store, valuation, catalogue)
+        self._watched = WatchSet(chain)
         self._clock = clock
         self._judged: Tip | None = None
         self._rested: datetime | None = None
@@ -78,23 +79,24 @@ class Watcher:
         async with asyncio.timeout(_CALL):
             tip = await self.chain.tip()
         async with self._store.read() as tx:
-            checkpoints = await tx.chains.checkpoints(self.chain.id)
-            issued = await tx.destinations.watched(self.chain.id.partition(":")[0], live=not self.chain.testnet, now=started)
-        if not checkpoints:
+            newest = await tx.chains.newest_checkpoint(self.chain.id)
+            if newest is not None:
+                # By the chain's own time, because what is looked at late was paid while its destination was watched.
+                await self._watched.refresh(tx, min(started, newest.time) - _SLACK)
+        if newest is None:
             await self._begin(tip, started)
             return Look(tip, tip.block, more=False)
 
-        watched = self._by_destination(issued)
-        base, scan = await self._scan(checkpoints, Watchlist(watched), tip)
-        if scan.cursor == checkpoints[0] and self._judged == tip and not self._rest_is_over(scan, tip, started):
+        base, scan = await self._scan(newest, tip)
+        if scan.cursor == newest and self._judged == tip and not self._rest_is_over(scan, tip, started):
             return Look(tip, scan.cursor, more=False)
 
         found: dict[InvoiceId, list[Transfer]] = defaultdict(list)
         for transfer in scan.transfers:
-            found[watched[transfer.to].invoice].append(transfer)
-        prices = await self._prices(found)
+            found[self._watched.invoice_of(transfer.to)].append(transfer)
+        prices = await self._appraising.prices(found)
         covered_until = self._covered_until(scan, tip, started)
-        await self._store.run(lambda tx: self._commit(tx, checkpoints, base, scan, tip, covered_until, found, prices))
+        await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices))
         self._judged, self._rested = tip, started
         return Look(tip, scan.cursor, more=scan.cursor.height < tip.block.height)
 
@@ -110,10 +112,11 @@ class Watcher:
         until = max(block.time, started) if self.chain.idle else block.time
 
         async def work(tx: Transaction) -> None:
-            if await tx.chains.checkpoints(self.chain.id):
+            await tx.chains.hold(self.chain.id)
+            if await tx.chains.newest_checkpoint(self.chain.id) is not None:
                 raise Conflict(f"{self.chain.id} was begun by another watcher")
             await tx.chains.add_checkpoints(self.chain.id, [*older, block])
-            await tx.chains.set_coverage(Coverage(self.chain.id, block.height + 1, block.height, block.hash, until))
+            await tx.chains.set_coverage(self.chain.id, extended((), self.chain.id, block, block, until, ""), block.height)
 
         await self._store.run(work)
         log.info("%s: watching from block %d", self.chain.name, block.height + 1)
@@ -125,32 +128,35 @@ class Watcher:
             found = [await self.chain.block(height) for height in heights]
         return [each for each in found if each is not None]
 
-    def _by_destination(self, issued: Sequence[IssuedDestination]) -> dict[Destination, IssuedDestination]:
-        own = not self.chain.testnet
-        # Where one wallet serves both environments, the chain's own environment is the one that is paid.
-        return {each.destination: each for each in sorted(issued, key=lambda each: each.livemode is own)}
-
-    async def _scan(self, checkpoints: Sequence[Block], watched: Watchlist, tip: Tip) -> tuple[Block, Scan]:
+    async def _scan(self, newest: Block, tip: Tip) -> tuple[Block, Scan]:
         """Return the newest checkpoint that is still on the chain, and what came after it."""
+        if tip.block.height >= newest.height:
+            self._behind = 0
+            with contextlib.suppress(CursorOrphaned):
+                return newest, await self._above(newest, tip)
+        async with self._store.read() as tx:
+            checkpoints = await tx.chains.checkpoints(self.chain.id)
         self._refuse_a_shorter_chain(checkpoints, tip)
         for base in checkpoints:
             if base.height > tip.block.height:
                 continue
-            if base.height == tip.block.height:
-                if base.hash == tip.block.hash:
-                    return base, Scan(base)
-                continue
             try:
-                async with asyncio.timeout(_CALL):
-                    return base, await self.chain.scan(watched, base, tip.block)
+                return base, await self._above(base, tip)
             except CursorOrphaned:
                 log.warning("%s: block %d %s left the chain, walking back", self.chain.name, base.height, base.hash)
         raise ChainUnavailable(f"none of the {len(checkpoints)} blocks that were kept of {self.chain.name} is on the chain that the endpoint serves")
 
+    async def _above(self, base: Block, tip: Tip) -> Scan:
+        if base.height == tip.block.height:
+            if base.hash != tip.block.hash:
+                raise CursorOrphaned(base)
+            return Scan(base)
+        async with asyncio.timeout(_CALL):
+            return await self.chain.scan(self._watched.list, base, tip.block)
+
     def _refuse_a_shorter_chain(self, checkpoints: Sequence[Block], tip: Tip) -> None:
         """Tell an endpoint that lags from a chain that was rolled back: only an idle chain stays shorter, with its own past."""
-        if tip.block.height >= checkpoints[0].height:
-            self._behind = 0
+        if not checkpoints or tip.block.height >= checkpoints[0].height:
             return
         same_past = any(each.height == tip.block.height and each.hash == tip.block.hash for each in checkpoints)
         self._behind += 1
@@ -165,36 +171,12 @@ class Watcher:
         """Tell whether an unchanged head of an idle chain must be written down again, because time passes on it all the same."""
         return self.chain.idle and scan.cursor == tip.block and (self._rested is None or now - self._rested >= _REST)
 
-    async def _prices(self, found: Mapping[InvoiceId, Sequence[Transfer]]) -> dict[InvoiceId, dict[AssetId, Decimal]]:
-        """Return what is needed to value transfers that no quote covers; what cannot be priced now is priced later."""
-        prices: dict[InvoiceId, dict[AssetId, Decimal]] = {}
-        if not found:
-            return prices
-        async with self._store.read() as tx:
-            quotes = await tx.quotes.of(list(found))
-            invoices = [await tx.invoices.find(invoice_id) for invoice_id in found]
-        for invoice in invoices:
-            if invoice is None:
-                continue
-            own = [quote for quote in quotes if quote.invoice == invoice.id]
-            for transfer in found[invoice.id]:
-                if quote_of(transfer, own) is not None:
-                    continue
-                try:
-                    async with asyncio.timeout(_PRICE):
-                        rate = await self._valuation.price(self._catalogue.token(transfer.asset), invoice.terms.currency)
-                except (Unavailable, TimeoutError) as exc:
-                    log.warning("%s: no price for %s yet: %s", invoice.id, transfer.asset, exc)
-                    continue
-                prices.setdefault(invoice.id, {})[transfer.asset] = rate.value
-        return prices
-
     # --- the transaction -----------------------------------------------------------------
 
     async def _commit(
         self,
         tx: Transaction,
-        checkpoints: Sequence[Block],
+        newest: Block,
         base: Block,
         scan: Scan,
         tip: Tip,
@@ -202,25 +184,24 @@ class Watcher:
         found: Mapping[InvoiceId, Sequence[Transfer]],
         prices: Mapping[InvoiceId, Mapping[AssetId, Decimal]],
     ) -> None:
-        stored = await tx.chains.checkpoints(self.chain.id)
-        if not stored or stored[0] != checkpoints[0]:
+        await tx.chains.hold(self.chain.id)
+        if await tx.chains.newest_checkpoint(self.chain.id) != newest:
             raise Conflict(f"{self.chain.id} was moved on by another watcher")
 
-        left = await self._left(tx, base, scan) if base != checkpoints[0] else {}
+        left = await self._left(tx, base, scan) if base != newest else {}
         ripe = await self._ripe(tx, tip)
         for invoice_id in sorted({*found, *left, *ripe}):
             change = Change(arrived=found.get(invoice_id, ()), left=frozenset(left.get(invoice_id, ())), prices=prices.get(invoice_id, {}))
             await self._settling.settle(tx, invoice_id, change, {self.chain.id: tip})
 
-        orphaned = [each.height for each in stored if each.height > base.height]
-        headers = [each for each in scan.headers if each.height > base.height]
-        if scan.cursor.height > base.height and (not headers or headers[-1] != scan.cursor):
-            headers.append(scan.cursor)
-        await tx.chains.drop_checkpoints(self.chain.id, orphaned)
-        await tx.chains.add_checkpoints(self.chain.id, headers)
-        await tx.chains.drop_checkpoints(self.chain.id, self._thinned(stored, scan.cursor.height))
-        coverage = max(await tx.chains.coverage(self.chain.id), key=lambda each: each.last)
-        await tx.chains.set_coverage(Coverage(self.chain.id, coverage.first, scan.cursor.height, scan.cursor.hash, covered_until))
+        if base != newest:
+            await tx.chains.cut_checkpoints(self.chain.id, base.height)
+        if scan.cursor != base:
+            await tx.chains.add_checkpoints(self.chain.id, self._worth_keeping(base, scan, tip))
+            await tx.chains.thin_checkpoints(self.chain.id, base.height - KEPT, scan.cursor.height - KEPT, KEPT)
+        coverage = await tx.chains.coverage(self.chain.id, reaching=base.height)
+        covered = extended(coverage, self.chain.id, base, scan.cursor, covered_until, scan.source)
+        await tx.chains.set_coverage(self.chain.id, covered, base.height)
 
     async def _left(self, tx: Transaction, base: Block, scan: Scan) -> dict[InvoiceId, set[PaymentId]]:
         """Return the payments whose block left the chain, unless this scan has found them again in another block."""
@@ -244,5 +225,8 @@ class Watcher:
         return ripe
 
     @staticmethod
-    def _thinned(stored: Sequence[Block], height: int) -> list[int]:
-        return [each.height for each in stored if each.height <= height - KEPT and each.height % KEPT]
+    def _worth_keeping(base: Block, scan: Scan, tip: Tip) -> list[Block]:
+        """Return the blocks of a scan that the next thinning would keep, and the last one."""
+        near = tip.block.height - KEPT
+        kept = [each for each in scan.headers if each.height > base.height and (each.height > near or not each.height % KEPT)]
+        return kept if kept and kept[-1] == scan.cursor else [*kept, scan.cursor]

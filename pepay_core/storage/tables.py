@@ -132,7 +132,7 @@ class InvoiceRow(Table, tablename="pepay_invoice", db=ENGINE):
 
 
 class DestinationRow(Table, tablename="pepay_destination", db=ENGINE):
-    """A destination that was given to a buyer."""
+    """A destination that was given to a buyer. On PostgreSQL there is ``xid`` too, the issuing transaction, which only SQL in payments.py knows."""
 
     seq = BigSerial(primary_key=True)
     invoice = _to(InvoiceRow)
@@ -287,7 +287,7 @@ class CheckpointRow(Table, tablename="pepay_checkpoint", db=ENGINE):
 
 
 class CoverageRow(Table, tablename="pepay_coverage", db=ENGINE):
-    """A range of blocks that was looked at."""
+    """A range of blocks that was looked at, and who answered."""
 
     seq = BigSerial(primary_key=True)
     chain = _text()
@@ -295,6 +295,7 @@ class CoverageRow(Table, tablename="pepay_coverage", db=ENGINE):
     last_block = BigInt()
     last_hash = _text()
     covered_until = _time()
+    source = _text()
 
 
 class ChainStateRow(Table, tablename="pepay_chain_state", db=ENGINE):
@@ -306,6 +307,19 @@ class ChainStateRow(Table, tablename="pepay_chain_state", db=ENGINE):
     tip = BigInt(default=None, null=True)
     tip_time = _maybe_time()
     checked_at = _time()
+    pace = Integer(default=None, null=True)
+
+
+class ColdBalanceRow(Table, tablename="pepay_cold_balance", db=ENGINE):
+    """What lay at a destination that is no longer watched, when it was last looked at; what is not here was zero."""
+
+    seq = BigSerial(primary_key=True)
+    chain = _text()
+    address = _text()
+    reference = _text()
+    asset = _text()
+    units = BaseUnits()
+    height = BigInt()
 
 
 class RateRow(Table, tablename="pepay_rate", db=ENGINE):
@@ -365,6 +379,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     CheckpointRow,
     CoverageRow,
     ChainStateRow,
+    ColdBalanceRow,
     RateRow,
     IdempotencyRow,
     LeaseRow,
@@ -420,6 +435,7 @@ INDEXES: Final = (
     Index("pepay_attempt_by_delivery", AttemptRow, "delivery, seq"),
     Index("pepay_checkpoint_height", CheckpointRow, "chain, height", unique=True),
     Index("pepay_coverage_range", CoverageRow, "chain, first_block", unique=True),
+    Index("pepay_cold_balance_place", ColdBalanceRow, "chain, address, reference, asset", unique=True),
     Index("pepay_rate_history", RateRow, "base, quote, agreed_at"),
     Index("pepay_idempotency_key", IdempotencyRow, "scope, key", unique=True),
     Index("pepay_idempotency_age", IdempotencyRow, "claimed_at"),

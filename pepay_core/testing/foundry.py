@@ -41,18 +41,18 @@ def find_anvil(*, obtain: bool = True) -> Path:
     found = shutil.which("anvil")
     if found is not None:
         return Path(found)
-    cache = _cache() / f"anvil-{VERSION}"
+    cache = cache_folder() / f"anvil-{VERSION}"
     program = cache / ("anvil.exe" if os.name == "nt" else "anvil")
     if program.is_file():
         return program
     if not obtain:
         raise AnvilMissing("anvil is not installed: name the program in PEPAY_ANVIL, or put it in PATH")
-    npm = _npm()
+    npm = npm_command()
     if npm is None:
         raise AnvilMissing(f"anvil is not installed, and there is no npm to obtain it: {_REMEDY}")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / "lock"):
+        with locked(cache / "lock"):
             if not program.is_file():
                 _obtain(npm, program)
     except OSError as exc:
@@ -60,12 +60,13 @@ def find_anvil(*, obtain: bool = True) -> Path:
     return program
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return where what was obtained is kept."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "pepay"
 
 
-def _npm() -> list[str] | None:
+def npm_command() -> list[str] | None:
     """Return the command that is npm: the one in PATH, or the one of the Node wheel, which is run by its own node."""
     found = shutil.which("npm")
     if found is not None:
@@ -97,7 +98,7 @@ def _obtain(npm: list[str], program: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Let one process at a time obtain it; where the system has no such lock, the last one to finish wins."""
     with path.open("w") as file:
         if os.name == "posix":

@@ -12,8 +12,8 @@ from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
-from pepay_core.web import health, reference
-from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, wallets, webhooks
+from pepay_core.web import contact, health, reference
+from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, streams, wallets, webhooks
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
@@ -40,6 +40,7 @@ OPERATIONS = (
     *wallets.OPERATIONS,
     *offers.OPERATIONS,
     *webhooks.OPERATIONS,
+    *streams.OPERATIONS,
     *ledger.OPERATIONS,
     *api_keys.OPERATIONS,
     *checkout_api.OPERATIONS,
@@ -95,6 +96,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
             *health.HANDLERS,
+            *contact.HANDLERS,
             *reference.handlers(OPERATIONS, base_url),
             create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False, cache_control=_FOR_EVER),
         ],

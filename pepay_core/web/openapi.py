@@ -9,9 +9,10 @@ import msgspec
 
 from pepay_core import __version__
 from pepay_core.domain import errors
+from pepay_core.domain.ids import EVENT
 from pepay_core.web import problems
 from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import ANYBODY, MAX_PATH_TEXT
+from pepay_core.web.operations import ANYBODY, EVENT_STREAM, MAX_PATH_TEXT
 from pepay_core.web.schemas import ProblemDocument, id_pattern
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ _IDEMPOTENCY: Final = {
     "description": "A repeated request with the same key has no second effect, and gets the first one's answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "example": "order-1042",
+}
+_LAST_EVENT: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The last event that was received; browsers send it by themselves.",
+    "schema": {"type": "string", "pattern": id_pattern(EVENT)},
 }
 
 
@@ -103,6 +111,8 @@ def _operation(each: Operation, schemas: dict[type[Any], dict[str, Any]], compon
     }
     if each.description:
         written["description"] = each.description
+    if each.streams:
+        written["parameters"].append(_LAST_EVENT)
     if each.access not in {ANYBODY, BUYER}:
         written["description"] = f"{each.description}\n\nNeeds the scope `{each.access}`.".strip()
     if each.idempotent:
@@ -150,9 +160,9 @@ def _responses(each: Operation, schemas: dict[type[Any], dict[str, Any]]) -> dic
     headers = dict(_HEADERS)
     if each.idempotent:
         headers["Idempotency-Replayed"] = {"description": "Set when the answer is a repeated one.", "schema": {"type": "string", "const": "true"}}
-    responses: dict[str, Any] = {
-        str(each.status): {"description": each.summary, "headers": headers, "content": {"application/json": {"schema": schema}}}
-    }
+    # A stream's schema is that of the data of each of its events, for which OpenAPI 3.1 has no word of its own.
+    content = {EVENT_STREAM: {"schema": {"type": "string"}}} if each.streams else {"application/json": {"schema": schema}}
+    responses: dict[str, Any] = {str(each.status): {"description": each.summary, "headers": headers, "content": content}}
     refused: dict[int, list[str]] = {}
     for cls in dict.fromkeys(_refusals(each)):
         refused.setdefault(cls.status, []).append(cls.code)

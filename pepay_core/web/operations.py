@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
 
 from pepay_core.domain.errors import NotFound, PePayError
 from pepay_core.domain.ids import is_id
@@ -25,7 +26,7 @@ from pepay_core.web.schemas import Nothing
 from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 Q = TypeVar("Q")
 B = TypeVar("B")
 
-Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any]]"
+Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any]] | AsyncIterator[bytes]"
 
 MAX_PATH_TEXT: Final = 200
+EVENT_STREAM: Final = "text/event-stream"
 
 ANYBODY: Final = "anybody"
 """The marker of a public operation; everything else needs a key."""
@@ -76,6 +78,7 @@ class Operation:
     many: bool
     refuses: tuple[type[PePayError], ...]
     remembers: bool
+    streams: bool
     run: Callable[[Call[Any, Any]], Awaitable[Answer]] = field(repr=False)
 
     @property
@@ -98,10 +101,12 @@ def operation(
     many: bool = False,
     refuses: tuple[type[PePayError], ...] = (),
     remembers: bool = False,
+    streams: bool = False,
 ) -> Callable[[Callable[[Call[Any, Any]], Awaitable[Answer]]], Operation]:
     """Make an operation of an async function; its docstring is its summary and description in the document.
 
     ``remembers``: it stores its own answer under the idempotency key, in the transaction of its effect.
+    ``streams``: it answers with server-sent events, each of which holds what it ``gives``, for as long as both sides like.
     """
 
     def make(run: Callable[[Call[Any, Any]], Awaitable[Answer]]) -> Operation:
@@ -122,6 +127,7 @@ def operation(
             many=many,
             refuses=refuses,
             remembers=remembers,
+            streams=streams,
             run=run,
         )
 
@@ -131,7 +137,7 @@ def operation(
 def handler(made: Operation) -> HTTPRouteHandler:
     """Return the handler that Litestar routes to."""
 
-    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def handle(request: Request[Any, Any, Any]) -> Response[bytes] | Stream:
         return await _answer(made, request)
 
     handle.__name__ = made.name
@@ -156,7 +162,7 @@ def _preflight(path: str, methods: set[str]) -> HTTPRouteHandler:
     return HTTPRouteHandler(path.replace("}", ":str}"), http_method="OPTIONS", status_code=204, sync_to_thread=False)(options)
 
 
-async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes]:
+async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes] | Stream:
     path = cast("Mapping[str, str]", request.path_params)
     for name, prefix in made.ids.items():
         if not is_id(prefix, path[name]):
@@ -174,7 +180,10 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
     key = request.headers.get("idempotency-key")
     if not made.idempotent or key is None:
         async with within_deadline():
-            return _respond(made.status, encode(_enveloped(await made.run(call))))
+            answer = await made.run(call)
+        if made.streams:
+            return Stream(cast("AsyncIterator[bytes]", answer), status_code=made.status, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+        return _respond(made.status, encode(_enveloped(answer)))
     return await _once(made, call, key, raw)
 
 
@@ -208,7 +217,7 @@ def _enveloped(answer: Answer) -> dict[str, Any]:
         return {"object": "list", "data": list(answer.items), "has_more": answer.has_more}
     if isinstance(answer, list):
         return {"object": "list", "data": answer, "has_more": False}
-    return answer
+    return cast("dict[str, Any]", answer)
 
 
 def _requires(body: type[Any]) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from pepay_core.domain.errors import ConfigError
+from pepay_core.web.tls import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,9 +41,10 @@ _OPTIONS: Final[dict[str, Any]] = {
 class Server(uvicorn.Server):
     """Says when it accepts requests, and ends without raising the signal that ended it once more: the runtime is left after it."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -54,6 +56,11 @@ class Server(uvicorn.Server):
         """Stop taking requests and finish those that run; a second interrupt does not wait for them."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, so that answers that have no end are ended, and wait for the others."""
+        self._stopping()
+        await super().shutdown(sockets)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -74,15 +81,19 @@ def located(settings: Settings, listening: socket.socket) -> Settings:
     port = listening.getsockname()[1]
     changes: dict[str, Any] = {"port": port}
     if "base_url" not in settings.server.model_fields_set:
-        changes["base_url"] = f"http://localhost:{port}"
+        changes["base_url"] = f"{_scheme(settings)}://localhost:{port}"
     return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(settings: Settings, listening: socket.socket) -> str:
     """Return the URL at which a socket can be reached from this machine."""
     host, port = listening.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what is bound is the operator's to say
-    return f"http://[{host}]:{port}" if ":" in str(host) else f"http://{host}:{port}"
+    return f"{_scheme(settings)}://[{host}]:{port}" if ":" in str(host) else f"{_scheme(settings)}://{host}:{port}"
+
+
+def _scheme(settings: Settings) -> str:
+    return "https" if settings.tls_files else "http"
 
 
 async def serve(
@@ -96,12 +107,28 @@ async def serve(
     from pepay_core.web.app import create_app
 
     _quieten()
-    async with Runtime.open(settings, workers=workers, safe=safe) as runtime:
+    certificate = Certificate(*settings.tls_files) if settings.tls_files else None
+    async with Runtime.open(settings, workers=workers, safe=safe) as runtime, _followed(certificate):
         app = create_app(settings, runtime_factory=lambda: _opened(runtime))
-        server = Server(uvicorn.Config(app, **_OPTIONS), ready)
+        options = {**_OPTIONS, "ssl_context_factory": lambda *_: certificate.context} if certificate else _OPTIONS
+        server = Server(uvicorn.Config(app, **options), ready, runtime.feed.close)
         if supervised:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None)
         await server.serve([listening])
+
+
+@contextlib.asynccontextmanager
+async def _followed(certificate: Certificate | None) -> AsyncIterator[None]:
+    """Keep a certificate up to date meanwhile."""
+    if certificate is None:
+        yield
+        return
+    task = asyncio.create_task(certificate.follow(), name="certificate")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

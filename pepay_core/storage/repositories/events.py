@@ -73,6 +73,12 @@ class EventRepository(Repository):
         sql = f"SELECT id, type, merchant, livemode, created, subject, body FROM pepay_event WHERE {where} ORDER BY {order} LIMIT {{}}"  # noqa: S608
         return cut(await self._raw(sql, *values, page.limit + 1), page, event_of)
 
+    async def latest(self, merchant: MerchantId, *, livemode: bool) -> EventId | None:
+        order = ", ".join(f"{column} DESC" for column in self._order.split(", "))
+        sql = f"SELECT id FROM pepay_event WHERE merchant = {{}} AND livemode = {{}} {self._settled} ORDER BY {order} LIMIT 1"  # noqa: S608
+        rows = await self._raw(sql, merchant, livemode)
+        return rows[0]["id"] if rows else None
+
     async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]:
         where = [EventRow.merchant == merchant, EventRow.livemode.eq(livemode), EventRow.created >= start, EventRow.created <= end]
         return [event_of(row) for row in await self._select(EventRow, *where, order=[EventRow.seq], limit=limit)]

@@ -18,7 +18,7 @@ from pepay_core.storage.repositories.rows import Repository, filters
 from pepay_core.storage.tables import InvoiceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from piccolo.custom_types import Combinable
@@ -68,6 +68,10 @@ class InvoiceRepository(Repository):
         )
         rows = await self._raw(sql, *(condition.querystring for condition in conditions))
         return {(row["status"], row["currency"]): (row["number"], _plain(row["asked"]), _plain(row["paid"])) for row in rows}
+
+    async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
+        rows = await self._of(InvoiceRow, InvoiceRow.id, invoices)
+        return {InvoiceId(row["id"]) for row in rows if row["closed_at"] is None}
 
     async def past_deadline(self, now: datetime, limit: int, *, after: InvoiceId | None = None) -> list[Invoice]:
         conditions = [InvoiceRow.closed_at.is_null(), InvoiceRow.expires_at < now]

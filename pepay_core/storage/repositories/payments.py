@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.assets import Address, AssetId, ChainId
 from pepay_core.domain.chains import Block, Destination, Transfer
-from pepay_core.domain.coverage import IssuedDestination
+from pepay_core.domain.coverage import Issued, IssuedDestination
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus, Quote
 from pepay_core.storage.codecs import from_amount, from_evidence, to_amount, to_evidence
@@ -37,7 +37,11 @@ _FILTERS: Final[Mapping[str, Callable[[Any], Combinable]]] = {
 
 
 class DestinationRepository(Repository):
-    """Issued destinations."""
+    """Issued destinations.
+
+    SQLite has one writer, so whoever knows the highest number has seen all lower ones. On PostgreSQL a transaction that took its number
+    early may commit late, so the mark is the oldest transaction that was still open: all before it had been seen.
+    """
 
     async def add(self, issued: IssuedDestination) -> None:
         row = {
@@ -58,13 +62,40 @@ class DestinationRepository(Repository):
     async def of(self, invoices: Collection[InvoiceId]) -> list[IssuedDestination]:
         return [_issued(row) for row in await self._of(DestinationRow, DestinationRow.invoice, invoices, order=[DestinationRow.seq])]
 
-    async def watched(self, family: str, *, live: bool, now: datetime) -> list[IssuedDestination]:
-        environments = "" if live else "AND NOT livemode"
+    async def watched(self, family: str, *, live: bool, now: datetime, since: int | None = None) -> Issued:
+        if self._session.postgres:
+            mark, newer = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS mark", "d.xid >= {}::bigint::text::xid8"
+        else:
+            mark, newer = "SELECT COALESCE(MAX(seq), 0) AS mark FROM pepay_destination", "d.seq > {}"
+        # One statement, so that the mark and the rows are of one moment.
         sql = (
-            f"SELECT * FROM pepay_destination WHERE family = {{}} {environments} AND (watch_until > {{}} "  # noqa: S608
-            "OR invoice IN (SELECT id FROM pepay_invoice WHERE closed_at IS NULL)) ORDER BY seq"
+            f"SELECT h.mark, d.* FROM ({mark}) AS h LEFT JOIN pepay_destination AS d ON {newer} AND d.family = {{}} {_environments(live=live)} "  # noqa: S608
+            "AND (d.watch_until > {} OR d.invoice IN (SELECT id FROM pepay_invoice WHERE closed_at IS NULL)) ORDER BY d.seq"
         )
-        return [_issued(row) for row in await self._raw(sql, family, now)]
+        rows = await self._raw(sql, since or 0, family, now)
+        reached = int(rows[0]["mark"])
+        if since is not None and reached < since:
+            # Another database has taken the place of the one that the mark is of: a backup, or a new cluster.
+            return await self.watched(family, live=live, now=now)
+        return Issued(tuple(_issued(row) for row in rows if row["seq"] is not None), reached, whole=since is None)
+
+    async def at(self, family: str, *, live: bool, places: Collection[str]) -> list[IssuedDestination]:
+        found: dict[int, dict[str, Any]] = {}
+        for column in (DestinationRow.address, DestinationRow.reference):
+            rows = await self._of(DestinationRow, column, {place for place in places if place})
+            found |= {row["seq"]: row for row in rows if row["family"] == family and (live or not row["livemode"])}
+        return [_issued(found[seq]) for seq in sorted(found)]
+
+    async def ever(
+        self, family: str, *, live: bool, after: int, limit: int, cold: tuple[datetime, datetime] | None = None
+    ) -> tuple[list[IssuedDestination], int]:
+        closed = "AND d.watch_until > {} AND d.watch_until <= {} AND d.invoice NOT IN (SELECT id FROM pepay_invoice WHERE closed_at IS NULL)"
+        sql = (
+            f"SELECT d.* FROM pepay_destination AS d WHERE d.seq > {{}} AND d.family = {{}} {_environments(live=live)} "  # noqa: S608
+            f"{closed if cold else ''} ORDER BY d.seq LIMIT {{}}"
+        )
+        rows = await self._raw(sql, after, family, *(cold or ()), limit)
+        return [_issued(row) for row in rows], rows[-1]["seq"] if rows else after
 
 
 class QuoteRepository(Repository):
@@ -117,6 +148,9 @@ class PaymentRepository(Repository):
     async def above(self, chain: ChainId, height: int) -> list[Payment]:
         return await self._active(PaymentRow.chain == chain, PaymentRow.height > height)
 
+    async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
+        return await self._active(PaymentRow.chain == chain, PaymentRow.height >= first, PaymentRow.height <= last)
+
     async def confirming(self, chain: ChainId) -> list[Payment]:
         where = [PaymentRow.chain == chain, PaymentRow.status == PaymentStatus.CONFIRMING.value]
         return [_payment(row) for row in await self._select(PaymentRow, *where, order=[PaymentRow.id])]
@@ -131,6 +165,10 @@ class PaymentRepository(Repository):
     async def _active(self, *where: Combinable, limit: int | None = None) -> list[Payment]:
         active = PaymentRow.status != PaymentStatus.REVERTED.value
         return [_payment(row) for row in await self._select(PaymentRow, *where, active, order=[PaymentRow.id], limit=limit)]
+
+
+def _environments(*, live: bool) -> str:
+    return "" if live else "AND NOT d.livemode"
 
 
 def _issued(row: dict[str, Any]) -> IssuedDestination:

@@ -13,6 +13,7 @@ from pepay_evm.scanning import SYSTEM
 PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OURS = Destination(PAYEE)
 TOPIC = "0x" + PAYEE[2:].lower().rjust(64, "0")
+PAYER = "0x" + ("ee" * 20).rjust(64, "0")
 FIVE = f"0x{5:064x}"
 NATIVE = "eip155:31337/slip44:60"
 MAX = 2**256 - 1
@@ -58,8 +59,8 @@ def pay(anvil, token, units):
 @pytest.mark.parametrize(
     ("topics", "data"),
     [
-        ([TRANSFER, TOPIC, TOPIC], FIVE),
-        ([TRANSFER, TOPIC, TOPIC, FIVE], "0x"),
+        ([TRANSFER, PAYER, TOPIC], FIVE),
+        ([TRANSFER, PAYER, TOPIC, FIVE], "0x"),
         ([TRANSFER], TOPIC + TOPIC[2:] + FIVE[2:]),
         ([TRANSFER, TOPIC], FIVE),
     ],
@@ -76,25 +77,27 @@ async def test_an_event_of_another_contract_is_not_a_payment(anvil, driver, star
 @pytest.mark.parametrize(
     ("topics", "data"),
     [
-        ([TRANSFER, TOPIC, TOPIC, FIVE], "0x"),
-        ([TRANSFER, TOPIC, TOPIC, FIVE], FIVE),
+        ([TRANSFER, PAYER, TOPIC, FIVE], "0x"),
+        ([TRANSFER, PAYER, TOPIC, FIVE], FIVE),
         ([TRANSFER, TOPIC], FIVE),
-        ([TRANSFER, TOPIC, TOPIC], "0x"),
-        ([TRANSFER, TOPIC, TOPIC], FIVE[:-2]),
-        ([TRANSFER, TOPIC, TOPIC], FIVE + FIVE[2:]),
+        ([TRANSFER, PAYER, TOPIC], "0x"),
+        ([TRANSFER, PAYER, TOPIC], FIVE[:-2]),
+        ([TRANSFER, PAYER, TOPIC], FIVE + FIVE[2:]),
         ([TRANSFER, TOPIC, "0x01" + TOPIC[4:]], FIVE),
         ([TOPIC, TOPIC, TOPIC], FIVE),
-        ([TRANSFER, TOPIC, TOPIC], f"0x{0:064x}"),
+        ([TRANSFER, PAYER, TOPIC], f"0x{0:064x}"),
     ],
     ids=["erc-721", "fourth topic", "two topics", "no data", "short data", "long data", "not an address", "another event", "zero"],
 )
 async def test_only_the_exact_form_of_a_registered_contract_counts(anvil, driver, make_chain, start, topics, data):
     forger = anvil.deploy(erc20.FORGER)
-    chain = make_chain(anvil.url, tokens=(token_of("eip155:31337", "FORGED", forger, 6, "usd-coin"),))
+    forged = token_of("eip155:31337", "FORGED", forger, 6, "usd-coin")
+    # A token that is believed without a look at its balances, which the forger has none of.
+    chain = make_chain(anvil.url, tokens=(forged,), standard=frozenset({forged.id}))
     anvil.send(forger, data=erc20.forge(topics, data), gas=500_000)
     anvil.mine()
     assert await found(chain, start) == []
-    anvil.send(forger, data=erc20.forge([TRANSFER, TOPIC, TOPIC], FIVE), gas=500_000)
+    anvil.send(forger, data=erc20.forge([TRANSFER, PAYER, TOPIC], FIVE), gas=500_000)
     anvil.mine()
     assert [units for _, units, _ in await found(chain, start)] == [5]
 
@@ -153,7 +156,7 @@ def system(anvil):
 
 
 async def test_a_native_transfer_inside_a_transaction_is_found_by_its_event(anvil, driver, system, start):
-    anvil.send(SYSTEM, data=erc20.forge([TRANSFER, TOPIC, TOPIC], FIVE), gas=500_000)
+    anvil.send(SYSTEM, data=erc20.forge([TRANSFER, PAYER, TOPIC], FIVE), gas=500_000)
     anvil.mine()
     assert await found(driver(anvil.url), start) == [(NATIVE, 5, "1")]
 
@@ -168,7 +171,7 @@ async def test_a_native_payment_that_is_also_an_event_is_counted_once(anvil, pro
         "address": SYSTEM, "topics": [TRANSFER, sender, TOPIC], "data": FIVE, "blockHash": block, "blockNumber": height,
         "transactionHash": sent, "transactionIndex": "0x0", "logIndex": "0x0", "removed": False,
     }  # fmt: skip
-    inner = {**event, "topics": [TRANSFER, TOPIC, TOPIC], "logIndex": "0x1"}
+    inner = {**event, "topics": [TRANSFER, PAYER, TOPIC], "logIndex": "0x1"}
     twin = {**event, "logIndex": "0x2"}
 
     def with_events(calls, answers):
@@ -329,7 +332,8 @@ async def test_a_range_that_the_node_finds_too_large_is_halved_until_it_fits(anv
     def at_most_two(calls, answers):
         for answer in answers:
             call = calls[answer["id"]]
-            if call["method"] == "eth_getLogs" and int(call["params"][0]["toBlock"], 16) - int(call["params"][0]["fromBlock"], 16) > 1:
+            asked = call["params"][0] if call["method"] == "eth_getLogs" else {}
+            if "toBlock" in asked and int(asked["toBlock"], 16) - int(asked["fromBlock"], 16) > 1:
                 del answer["result"]
                 answer["error"] = {"code": -32005, "message": "query returned more than 2 blocks"}
         return answers
@@ -373,4 +377,5 @@ async def test_the_cost_does_not_grow_with_the_addresses_that_are_watched(anvil,
     proxy.batches.clear()
     scan = await chain.scan(Watchlist(watched), start, tip)
     assert [transfer.units for transfer in scan.transfers] == [5]
-    assert sum(map(len, proxy.batches)) == 6
+    # Blocks and events; the receipt; and the balances around the block.
+    assert list(map(len, proxy.batches)) == [4, 2, 4]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -116,6 +116,9 @@ class Samples:
             "line_items": ({"name": "book", "quantity": 2},),
         }
         return Invoice(**(given | changes))
+
+    def closed(self, invoice: Invoice, at: datetime) -> Invoice:
+        return replace(invoice, closed_at=at, version=invoice.version + 1)
 
     def assessment(self, status: Status = Status.UNPAID, paid: str = "0", **changes: Any) -> Assessment:
         given = {

@@ -188,6 +188,8 @@ class TestEvents:
             assert await page(ending_before=events[3].id) == (events[1:3], True)
             assert await page(ending_before=events[2].id) == (events[:2], False)
             assert await page(["invoice.paid"], starting_after=events[1].id) == ([events[3]], False)
+            assert await tx.events.latest(merchant.id, livemode=False) == events[3].id
+            assert await tx.events.latest(merchant.id, livemode=True) is None
             with pytest.raises(InvalidInput):
                 await page(starting_after="evt_unknown")
             found = await tx.events.between(merchant.id, livemode=False, start=samples.now, end=samples.now, limit=3)

@@ -17,7 +17,7 @@ from pepay_core.storage.opening import open_database, open_store
 from pepay_core.storage.sessions import Statistics, unit_of_work
 from pepay_core.storage.tables import INDEXES, TABLES
 
-STEPS = ("2026-11-22T08:00:00:000000", "2026-11-22T08:00:01:000000")
+STEPS = ("2026-11-22T08:00:00:000000", "2026-11-22T08:00:01:000000", "2026-11-26T11:00:00:000000", "2026-11-26T11:00:01:000000")
 
 
 async def columns(url, *, prefix="pepay_"):
@@ -79,7 +79,8 @@ async def test_the_migrations_make_the_tables_that_the_code_has(new_database_url
         for table in TABLES:
             await table.create_table()
         if session.postgres:
-            await session.execute("ALTER TABLE pepay_event ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
+            for table in ("pepay_event", "pepay_destination"):
+                await session.execute(f"ALTER TABLE {table} ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
     assert await columns(database_url) == await columns(new_database_url)
 
 
@@ -93,7 +94,7 @@ async def test_the_migrations_make_the_indexes_that_the_code_has(new_database_ur
     ours = {index.name for index in INDEXES}
     assert {name: found[name] for name in ours} == {name: expected[name] for name in ours}
     extra = {name for name in found if name.startswith("pepay_")} - set(expected)
-    assert extra <= {"pepay_event_order", "pepay_event_xid"}
+    assert extra <= {"pepay_event_order", "pepay_event_xid", "pepay_destination_xid"}
 
 
 async def test_amounts_are_never_in_a_column_that_rounds(database_url):
@@ -111,7 +112,7 @@ async def test_processes_that_start_together_migrate_once(new_database_url):
 
     done = await asyncio.gather(*(asyncio.to_thread(start) for _ in range(3)))
     assert [each.returncode for each in done] == [0, 0, 0], done
-    assert sorted(each.stdout.strip() for each in done) == ["0", "0", "2"]
+    assert sorted(each.stdout.strip() for each in done) == ["0", "0", str(len(STEPS))]
     assert await pending(new_database_url) == []
 
 

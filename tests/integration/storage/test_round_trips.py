@@ -195,8 +195,35 @@ async def test_destinations_are_watched_while_their_invoice_is_open_and_for_a_wh
         for each in issued.values():
             await tx.destinations.add(each)
     async with store.read() as tx:
-        assert await tx.destinations.watched("eip155", live=False, now=samples.now) == [issued["open"], issued["recent"]]
-        assert await tx.destinations.watched("eip155", live=True, now=samples.now) == [issued["open"], issued["recent"], issued["live"]]
+        test = await tx.destinations.watched("eip155", live=False, now=samples.now)
+        live_too = await tx.destinations.watched("eip155", live=True, now=samples.now)
+        assert (test.destinations, test.whole) == ((issued["open"], issued["recent"]), True)
+        assert live_too.destinations == (issued["open"], issued["recent"], issued["live"])
+        assert await tx.invoices.still_open({open_.id, closed.id}) == {open_.id}
+
+
+async def test_destinations_are_found_by_place_and_one_after_the_other(store, samples, merchant):
+    wallet = samples.wallet(merchant)
+    closed, open_ = samples.invoice(merchant, closed_at=samples.now), samples.invoice(merchant)
+    cold = samples.destination(closed, wallet, watch_until=samples.now)
+    referenced = samples.destination(open_, wallet, watch_until=samples.now, destination=Destination(Address("So1"), "ref"))
+    live = samples.destination(closed, wallet, livemode=True, watch_until=samples.now)
+    async with store.begin() as tx:
+        await tx.wallets.add(wallet)
+        for invoice in (closed, open_):
+            await tx.invoices.add(invoice)
+        for each in (cold, referenced, live):
+            await tx.destinations.add(each)
+    period = (samples.now - timedelta(seconds=1), samples.now)
+    async with store.read() as tx:
+        assert await tx.destinations.at("eip155", live=True, places=["ref", "0xnobody", cold.destination.address]) == [cold, referenced]
+        assert await tx.destinations.at("eip155", live=False, places=[live.destination.address]) == []
+        first, after = await tx.destinations.ever("eip155", live=True, after=0, limit=2)
+        rest, end = await tx.destinations.ever("eip155", live=True, after=after, limit=2)
+        assert (first, rest) == ([cold, referenced], [live])
+        assert await tx.destinations.ever("eip155", live=True, after=end, limit=2) == ([], end)
+        assert (await tx.destinations.ever("eip155", live=False, after=0, limit=9, cold=period))[0] == [cold]
+        assert (await tx.destinations.ever("eip155", live=False, after=0, limit=9, cold=(samples.now, samples.now)))[0] == []
 
 
 async def test_quotes_and_payments_come_back_as_they_were(store, samples, invoice):
@@ -298,22 +325,31 @@ async def test_an_endpoint_goes_with_all_that_it_was_to_be_told(store, samples, 
 
 async def test_checkpoints_coverage_and_health_come_back_as_they_were(store, samples):
     blocks = [Block(height, f"0x{height}", samples.now) for height in range(1, 5)]
-    covered = Coverage(samples.chain, 1, 10, "0xa", samples.now)
-    state = ChainState(samples.chain, ChainHealth.DEGRADED, "behind", 10, samples.now, samples.now)
+    covered = Coverage(samples.chain, 1, 10, "0xa", samples.now, "http://node")
+    newer = Coverage(samples.chain, 11, 20, "0xb", samples.now, "http://other")
+    state = ChainState(samples.chain, ChainHealth.DEGRADED, "behind", 10, samples.now, samples.now, 512)
     async with store.begin() as tx:
         assert await tx.chains.checkpoints(samples.chain) == []
         assert await tx.chains.state(samples.chain) is None
         await tx.chains.add_checkpoints(samples.chain, [])
         await tx.chains.add_checkpoints(samples.chain, blocks)
         await tx.chains.add_checkpoints(samples.chain, [Block(4, "0xfork", samples.now)])
-        await tx.chains.drop_checkpoints(samples.chain, [2, 99])
-        await tx.chains.set_coverage(replace(covered, last=5))
-        await tx.chains.set_coverage(covered)
+        await tx.chains.add_checkpoints(samples.chain, [Block(5, "0x5", samples.now)])
+        await tx.chains.thin_checkpoints(samples.chain, 1, 4, 2)
+        await tx.chains.cut_checkpoints(samples.chain, 4)
+        await tx.chains.set_coverage(samples.chain, [replace(covered, last=5), replace(newer, first=6, last=7)], 0)
+        await tx.chains.set_coverage(samples.chain, [covered, newer], 5)
         await tx.chains.save_state(replace(state, tip=None, tip_time=None, reason=None))
         await tx.chains.save_state(state)
     async with store.read() as tx:
-        assert await tx.chains.checkpoints(samples.chain) == [Block(4, "0xfork", samples.now), blocks[2], blocks[0]]
-        assert await tx.chains.coverage(samples.chain) == [covered]
+        fork = Block(4, "0xfork", samples.now)
+        assert await tx.chains.checkpoints(samples.chain) == [fork, blocks[1], blocks[0]]
+        assert await tx.chains.newest_checkpoint(samples.chain) == fork
+        assert await tx.chains.checkpoint(samples.chain, above=3) == fork
+        assert await tx.chains.checkpoint(samples.chain, below=3) == blocks[1]
+        assert await tx.chains.checkpoint(samples.chain, above=5) is None
+        assert await tx.chains.coverage(samples.chain) == [covered, newer]
+        assert await tx.chains.coverage(samples.chain, reaching=11) == [newer]
         assert await tx.chains.state(samples.chain) == state
 
 

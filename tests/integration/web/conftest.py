@@ -114,7 +114,7 @@ class Web:
 def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
     shutil.copyfile(sqlite_template, tmp_path / "pepay.db")
     return Settings(
-        server=ServerSettings(base_url="http://localhost:8000"),
+        server=ServerSettings(base_url="http://localhost:8000", security_contact="mailto:security@example.com"),
         database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path / 'pepay.db'}")),
         rates=RatesSettings(quorum=1),
         limits=LimitsSettings(writes_per_minute=10_000, reads_per_minute=100_000, buyers_per_minute=10_000),

@@ -10,7 +10,17 @@ from pepay_core.web.app import OPERATIONS
 from pepay_core.web.guards import BUYER
 
 # The one list of what anybody may ask.
-PUBLIC = {"/health/live", "/health/ready", "/metrics", "/schema", "/schema/openapi.json", "/errors", "/errors/{code:str}", "/static"}
+PUBLIC = {
+    "/.well-known/security.txt",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/schema",
+    "/schema/openapi.json",
+    "/errors",
+    "/errors/{code:str}",
+    "/static",
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "PROPFIND")
 EXAMPLES = {"invoice": "inv_", "payment": "pay_", "webhook": "whk_", "delivery": "dlv_", "event": "evt_", "key": "key_", "wallet": "wal_"}
 

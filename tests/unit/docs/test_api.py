@@ -11,7 +11,7 @@ from pepay_core.domain import ids
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.services.idempotency import check_key
 from pepay_core.settings import Settings
-from pepay_core.web import health
+from pepay_core.web import contact, health
 from pepay_core.web.app import OPERATIONS, create_app
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.decoding import decode_body
@@ -31,7 +31,7 @@ def addresses_of(handlers):
 
 
 def test_every_operation_is_on_the_map_and_no_other():
-    real = DESCRIBED | addresses_of(health.HANDLERS)
+    real = DESCRIBED | addresses_of([*health.HANDLERS, *contact.HANDLERS])
     missing, stale = sorted(real - set(MAP)), sorted(set(MAP) - real)
 
     assert not missing, f"docs/reference/api.md: document {missing}"

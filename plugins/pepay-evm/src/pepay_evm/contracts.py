@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DECIMALS: Final = "0x313ce567"
 TRANSFER: Final = "0xa9059cbb"
+BALANCE_OF: Final = "0x70a08231"
 
 
 async def read_decimals(endpoint: Endpoint, contracts: Sequence[str]) -> dict[str, int | str]:
@@ -31,6 +32,11 @@ async def read_decimals(endpoint: Endpoint, contracts: Sequence[str]) -> dict[st
 def transfer_call(to: str, units: int) -> str:
     """Return the data of ``transfer(to, units)``."""
     return f"{TRANSFER}{to[2:].lower():0>64}{units:064x}"
+
+
+def balance_call(owner: str) -> str:
+    """Return the data of ``balanceOf(owner)``."""
+    return f"{BALANCE_OF}{owner[2:].lower():0>64}"
 
 
 def _judged(code: Any, result: Any) -> int | str:

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 # SLIP-44 coin types; a coin that has none here is named like Ether, as wallets derive it.
 _COIN_TYPES: Final = {"ETH": 60, "BNB": 714, "AVAX": 9005}
+VERIFY_FROM: Final = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover."""
+    """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover.
+
+    ``standard`` are the tokens that are known to move what their events say; payments in them are held against balances only from
+    ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove.
+    """
 
     key: str
     name: str
@@ -31,6 +36,9 @@ class Network:
     idle: bool = False
     rpc: tuple[SecretStr, ...] = ()
     max_range: int = 64
+    standard: frozenset[AssetId] = frozenset()
+    strict: frozenset[AssetId] = frozenset()
+    verify_from: Decimal = VERIFY_FROM
 
     @property
     def number(self) -> int:
@@ -86,7 +94,9 @@ def _mainnet(
 ) -> Network:
     chain = ChainId(f"eip155:{number}")
     tokens = (erc20(chain, "USDC", *usdc, "usd-coin", "USD Coin"), erc20(chain, "USDT", *usdt, "tether", "Tether USD"))
-    return Network(key, name, chain, coin(chain, *native), finality, block_seconds, tokens, explorer)
+    return Network(
+        key, name, chain, coin(chain, *native), finality, block_seconds, tokens, explorer, standard=frozenset(token.id for token in tokens)
+    )
 
 
 # Decimals are the contracts' own, and read from the chain again when a network is opened: both dollars have 18 on BNB Smart Chain.

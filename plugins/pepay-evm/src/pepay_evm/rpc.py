@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pepay_core.api import ChainUnavailable, InvalidInput, Unavailable, encode
+from pepay_evm.capabilities import UNKNOWN
 from pepay_evm.decoding import quantity
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Endpoint:
         self._chain = chain
         self.label = _label(url.get_secret_value())
         self.shunned_until: float | None = None
+        # What the probe at start found; see ``probing.py``.
+        self.capabilities = UNKNOWN
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.label}>"

@@ -10,6 +10,7 @@ from pepay_evm import blooms, decoding
 from pepay_evm.addresses import checksummed
 from pepay_evm.decoding import TRANSFER, Header, Log, Malformed, Receipt, Transaction
 from pepay_evm.rpc import Call
+from pepay_evm.verifying import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ class Scanner:
     def __init__(self, network: Network, assets: Mapping[str, AssetId]) -> None:
         self._network = network
         self._assets = {**assets, SYSTEM: network.native.id}
+        self._verifier = Verifier(network)
         self._masks = {address: blooms.mask(address, TRANSFER) for address in self._assets}
         self._filter = {"address": list(self._assets), "topics": [TRANSFER]}
 
@@ -64,6 +66,7 @@ class Scanner:
         destinations = watched.by(_spelling)
         logs = await self._logs(endpoint, headers, decoding.logs(answers[-1]))
         transfers = await self._transfers(endpoint, headers, logs, destinations)
+        transfers = await self._verifier.verified(endpoint, {each.hash: each.parent for each in headers}, transfers)
         blocks = tuple(Block(each.height, each.hash, each.time) for each in headers)
         return Scan(blocks[-1], blocks[-_HEADERS_KEPT:], transfers)
 
@@ -154,13 +157,13 @@ class Scanner:
         """Return sender, recipient and units of an event that says that something of ours arrived, or None.
 
         Contracts can emit what they like: only the registered ones count, and only the exact form of an ERC-20 transfer.
-        ERC-721 has the same first topic and a fourth one.
+        ERC-721 has the same first topic and a fourth one. What an address sends to itself has not arrived.
         """
         if log.address not in self._assets or len(log.topics) != 3 or log.topics[0] != TRANSFER or len(log.data) != _WORD:
             return None
         sender, to = (_address_in(topic) for topic in log.topics[1:])
         units = int(log.data, 16)
-        if sender is None or to is None or to not in destinations or not units:
+        if sender is None or to is None or to not in destinations or sender == to or not units:
             return None
         return sender, to, units
 

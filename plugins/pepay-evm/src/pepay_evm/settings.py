@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from pepay_core.api import ChainId, Finality, FinalityBand, InvalidInput, PluginSettings, parse_amount
-from pepay_evm.networks import MAINNETS, Network, coin, erc20, with_tokens
+from pepay_evm.networks import MAINNETS, VERIFY_FROM, Network, coin, erc20, with_tokens
+
+if TYPE_CHECKING:
+    from pepay_core.api import AssetId
 
 _BY_CHAIN: Final = {network.id: network for network in MAINNETS.values()}
 
@@ -67,13 +70,17 @@ class NativeSettings(PluginSettings):
 
 
 class TokenSettings(PluginSettings):
-    """An ERC-20 token, pinned by its contract; its decimals have no default, and are checked against the contract's."""
+    """An ERC-20 token, pinned by its contract; its decimals have no default, and are checked against the contract's.
+
+    ``standard`` says how far its events are believed; see ``verifying.Trust``.
+    """
 
     symbol: _Symbol
     address: Annotated[str, AfterValidator(_contract)]
     decimals: _Decimals
     rate_id: _RateId
     name: _Name | None = None
+    standard: bool | None = None
 
 
 class BandSettings(PluginSettings):
@@ -104,6 +111,7 @@ class NetworkSettings(PluginSettings):
     block_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     explorer: Annotated[str, AfterValidator(_explorer)] | None = None
     max_range: Annotated[int, Field(ge=1, le=1000)] = 64
+    verify_from: Annotated[str, AfterValidator(_amount)] = str(VERIFY_FROM)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -164,9 +172,16 @@ def _resolve(key: str, given: NetworkSettings) -> Network:
             idle=testnet if given.idle is None else given.idle,
             rpc=tuple(given.rpc),
             max_range=given.max_range,
+            verify_from=Decimal(given.verify_from),
+            standard=(network.standard | _flagged(network.id, given, True)) - _flagged(network.id, given, False),
+            strict=_flagged(network.id, given, False),
         ),
         added,
     )
+
+
+def _flagged(chain: str, given: NetworkSettings, standard: bool) -> frozenset[AssetId]:
+    return frozenset(erc20(chain, each.symbol, each.address, each.decimals, each.rate_id).id for each in given.tokens if each.standard is standard)
 
 
 def _unknown(key: str, given: NetworkSettings) -> Network:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 HOST: Final = "127.0.0.1"
+_TRIES: Final = 100
 
 
 def free_port(preferred: int) -> int:
@@ -28,6 +29,15 @@ def free_port(preferred: int) -> int:
                 continue
             return probe.getsockname()[1]
     raise OSError(errno.EADDRNOTAVAIL, "no port is free on this machine")
+
+
+def free_pair() -> int:
+    """Return a port of the system's choice that is free at this moment, as is the one after it."""
+    for _ in range(_TRIES):
+        first = free_port(0)
+        if first < 65535 and free_port(first + 1) == first + 1:
+            return first
+    raise OSError(errno.EADDRNOTAVAIL, "no two ports in a row are free on this machine")
 
 
 @asynccontextmanager

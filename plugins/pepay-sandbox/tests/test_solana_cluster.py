@@ -1,0 +1,65 @@
+"""The local Solana cluster: commitments, forks, and what comes of a transaction."""
+
+import pytest
+
+from pepay_sandbox.solana.testing import SOL, ClusterError
+
+
+def pubkey(keypair):
+    return str(keypair.pubkey())
+
+
+@pytest.fixture
+def shop(cluster):
+    return pubkey(cluster.wallet(SOL))
+
+
+@pytest.fixture
+def buyer(cluster):
+    return cluster.wallet()
+
+
+def status(cluster, signature):
+    [found] = cluster.rpc("getSignatureStatuses", [signature])["value"]
+    return found and found["confirmationStatus"]
+
+
+def test_a_transaction_is_processed_then_confirmed_then_final(cluster, buyer, shop):
+    paid = cluster.transfer(buyer, shop, 5_000_000)
+
+    seen = [status(cluster, paid)]
+    for slots in (1, 30, 1):
+        cluster.tick(slots)
+        seen.append(status(cluster, paid))
+
+    assert seen == ["processed", "confirmed", "confirmed", "finalized"]
+
+
+def test_balances_are_as_old_as_the_commitment_asks(cluster, buyer, shop):
+    cluster.settle()
+    cluster.transfer(buyer, shop, 5_000_000)
+    cluster.tick()
+    cluster.transfer(buyer, shop, 700_000)
+
+    assert [cluster.balance(shop, each) - SOL for each in ("processed", "confirmed", "finalized")] == [5_700_000, 5_000_000, 0]
+
+
+def test_a_fork_takes_a_payment_back_and_the_same_payment_can_land_again(cluster, buyer, shop):
+    paid = cluster.transfer(buyer, shop, 5_000_000)
+    cluster.tick()
+
+    assert cluster.rollback(2) == [paid]
+    assert status(cluster, paid) is None
+    assert cluster.balance(shop) == SOL
+    cluster.reland(paid)
+    cluster.settle()
+    assert status(cluster, paid) == "finalized"
+    assert cluster.balance(shop) == SOL + 5_000_000
+
+
+def test_no_fork_takes_back_what_is_final(cluster, buyer, shop):
+    cluster.transfer(buyer, shop, 5_000_000)
+    cluster.settle()
+
+    with pytest.raises(ClusterError, match="not final"):
+        cluster.rollback(33)
