@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_TOKEN_ACCOUNT: Final = "no_token_account"
+NO_ACCOUNT: Final = "no_token_account"
 NOT_ASKED: Final = "chain_unavailable"
 
 _ASKING: Final = 8.0
@@ -53,9 +53,7 @@ class Lacking:
 
     def of(self, wallet: Wallet) -> dict[AssetId, str]:
         """Return what a wallet lacks, with what its owner can do about it, as far as it is known."""
-        return {
-            asset: remedy for chain in self._asked(wallet) for asset, remedy in sorted(self._known.get((wallet.id, chain.id), {}).items())
-        }
+        return {asset: remedy for chain in self._asked(wallet) for asset, remedy in sorted(self._known.get((wallet.id, chain.id), {}).items())}
 
     def _obstacle(self, wallet: Wallet, token: Token) -> str | None:
         if Feature.SHORTCOMINGS not in self._catalogue.chain(token.chain).features:
@@ -63,7 +61,7 @@ class Lacking:
         known = self._known.get((wallet.id, token.chain))
         if known is None:
             return NOT_ASKED
-        return NO_TOKEN_ACCOUNT if token.id in known else None
+        return NO_ACCOUNT if token.id in known else None
 
     # --- asking --------------------------------------------------------------------------
 

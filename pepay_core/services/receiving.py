@@ -117,7 +117,9 @@ class Receiving:
             "label": wallet.label,
             "first_address": first_address,
             "addresses_issued": wallet.next_index,
-            "missing_accounts": [{"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()],
+            "missing_accounts": [
+                {"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()
+            ],
             "warnings": [*unasked, *lacks.values()],
             "created_at": seconds(wallet.created_at),
             "archived_at": seconds(wallet.archived_at),

@@ -174,7 +174,7 @@ class SolanaChain(Chain):
             (latest,) = await endpoint.ask([Call("getLatestBlockhash", (_CONFIRMED,))])
             return await links.transaction(endpoint, mint, request, payer, decoding.blockhash(latest))
 
-        return UnsignedTransaction("solana", {"transaction": await self._rpc.step(make), "encoding": "base64", "chain": self.id})
+        return UnsignedTransaction("solana", {"transaction": await self._rpc.step(make), "encoding": "base64", "chain": self._cluster.moniker})
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the cluster's explorer, where one is configured."""

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 SOL_DECIMALS: Final = 9
+_FINALIZED: Final = Finality.finalized()
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One Solana cluster. ``rpc`` and ``ws`` may hold credentials; ``programs`` names the token program of each mint,
-    and ``extensions`` what the operator accepts of some.
+    """One Solana cluster. ``rpc`` and ``ws`` may hold credentials.
 
-    ``batch`` is the most calls in one request, and ``look`` the most transactions that one look reads.
+    ``programs`` names the token program of each mint, and ``extensions`` what the operator accepts of some. ``batch`` is the most calls in one request, and ``look`` the most transactions that one look reads.
     """
 
     key: str
     name: str
     genesis: str
-    finality: Finality = Finality.finalized()
+    finality: Finality = _FINALIZED
     block_seconds: float = 4.0
     tokens: tuple[Token, ...] = ()
     programs: tuple[tuple[str, str], ...] = ()
@@ -44,6 +44,11 @@ class Cluster:
     def id(self) -> ChainId:
         """The CAIP-2 id, which is cut from the genesis hash."""
         return chain_of(self.genesis)
+
+    @property
+    def moniker(self) -> str:
+        """What wallets call the cluster, by the Wallet Standard."""
+        return {_MAINNET: "solana:mainnet", _DEVNET: "solana:devnet"}.get(self.genesis, "solana:localnet")
 
     @property
     def native(self) -> Token:

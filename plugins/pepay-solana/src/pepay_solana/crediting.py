@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_solana.addresses import SYSTEM, TOKEN, TOKEN_2022
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pepay_core.api import AssetId, Destination
     from pepay_solana.clusters import Mint
@@ -111,6 +111,8 @@ def _shared(
         if moved is None:
             continue
         source, units = moved
+        if source == place:
+            continue
         reference, caller = meant(instruction), number
         paying.add(number)
         while (parent := tx.instructions[caller].parent) is not None:
@@ -125,15 +127,15 @@ def _shared(
     if rest:
         reference = next(
             (
-                found
+                carried
                 for number, instruction in enumerate(tx.instructions)
-                if number not in paying and place in instruction.accounts and (found := meant(instruction)) is not None
+                if number not in paying and place in instruction.accounts and (carried := meant(instruction)) is not None
             ),
             None,
         )
         shares[reference] = shares.get(reference, 0) + rest
 
-    credits: list[Credit] = []
+    found: list[Credit] = []
     for reference, units in shares.items():
         to = bare if reference is None else references[tx.keys[reference]]
         # What a wallet moves about by itself, as when it is emptied or exchanges something, is nobody's payment.
@@ -142,8 +144,8 @@ def _shared(
             continue
         index = str(place) if reference is None else f"{place}.{reference}"
         sender = senders.get(reference, tx.keys[0])
-        credits.append(Credit(index, (place, -1 if reference is None else reference), receiver.asset, to, units, sender))
-    return credits
+        found.append(Credit(index, (place, -1 if reference is None else reference), receiver.asset, to, units, sender))
+    return found
 
 
 def _scaled(claims: Mapping[int | None, int], arrived: int) -> dict[int | None, int]:
@@ -181,6 +183,5 @@ def _owner(tx: Transaction, source: int, receiver: Receiver) -> str:
     """Return whose the money was: the source itself for SOL, and the owner of the source for a token."""
     if receiver.mint is None:
         return tx.keys[source]
-    held: Callable[[int], Holding | None] = lambda each: tx.tokens_before.get(each) or tx.tokens_after.get(each)  # noqa: E731
-    holding = held(source)
+    holding = tx.tokens_before.get(source) or tx.tokens_after.get(source)
     return holding.owner if holding else tx.keys[0]

@@ -37,7 +37,8 @@ async def histories(endpoint: Endpoint, above: Mapping[str, int], until: Block) 
             if above[address] < entry.slot <= until.height:
                 found[entry.signature] = entry
     # Newest first is the order of the lists, so what is of one slot is turned round as well.
-    return sorted(reversed(found.values()), key=lambda entry: entry.slot)
+    oldest_first = list(found.values())[::-1]
+    return sorted(oldest_first, key=lambda entry: entry.slot)
 
 
 async def _whole(endpoint: Endpoint, address: str, above: int, until: Block) -> list[Entry]:

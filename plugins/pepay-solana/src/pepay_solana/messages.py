@@ -77,7 +77,9 @@ def unsigned(payer: str, steps: Sequence[Step], blockhash: str) -> str:
             sum(1 for each in keys if rights[each] == (False, False)),
         ]
     )
-    message = header + _listed(base58.decode_key(each) for each in keys) + base58.decode_key(blockhash) + _listed(_step(each, places) for each in steps)
+    message = (
+        header + _listed(base58.decode_key(each) for each in keys) + base58.decode_key(blockhash) + _listed(_step(each, places) for each in steps)
+    )
     return base64.b64encode(_length(len(signers)) + bytes(64 * len(signers)) + message).decode()
 
 

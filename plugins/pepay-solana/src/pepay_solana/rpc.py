@@ -239,4 +239,4 @@ def label(url: str) -> str:
 
 def _retry_after(response: HttpResponse) -> float:
     text = next((value for name, value in response.headers.items() if name.lower() == "retry-after"), "").strip()
-    return float(text) if re.fullmatch(r"[0-9]{1,5}", text) else _REST_SECONDS
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) else _REST_SECONDS

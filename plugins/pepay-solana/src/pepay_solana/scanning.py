@@ -18,7 +18,7 @@ from pepay_solana.rpc import BLOCK_CLEANED_UP, SLOT_SKIPPED, UNSUPPORTED_VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from pepay_core.api import Address, AssetId, Destination, Watchlist
+    from pepay_core.api import Address, Destination, Watchlist
     from pepay_solana.clusters import Cluster, Mint
     from pepay_solana.decoding import Entry, Transaction
     from pepay_solana.rpc import Endpoint
@@ -67,15 +67,15 @@ class Scanner:
         bare, references = watched.by(_bare), watched.by(_reference)
         paying = []
         for tx in read:
-            credits = [each for each in credits_of(tx, receivers, references, bare) if self._may_be(each.to, tx.slot)]
-            if credits:
-                paying.append((tx, credits))
+            parts = [each for each in credits_of(tx, receivers, references, bare) if self._may_be(each.to, tx.slot)]
+            if parts:
+                paying.append((tx, parts))
         slots = [tx.slot for tx, _ in paying]
         blocks, orders = await self._blocks(endpoint, slots, until, last)
         transfers = [
             Transfer(self._cluster.id, tx.signature, each.index, each.asset, each.to, each.units, blocks[tx.slot], sender=each.sender)
-            for tx, credits in sorted(paying, key=lambda each: (each[0].slot, orders.get(each[0].signature, 0)))
-            for each in credits
+            for tx, parts in sorted(paying, key=lambda each: (each[0].slot, orders.get(each[0].signature, 0)))
+            for each in parts
         ]
         self._remember(entries, last)
         cursor = blocks[last]
