@@ -42,12 +42,14 @@ async def following(runtime: Runtime) -> AsyncIterator[None]:
             except PePayError as exc:
                 log.warning("the state of the chains cannot be read: %s", exc)
 
-    task = asyncio.create_task(_forever("following", follow()), name="following")
+    jobs = {"following": follow(), "wallets": runtime.lacking.run()}
+    tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -58,6 +60,7 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
         "closing": runtime.closing.run(),
         "relay": runtime.relay.run(),
         "rates": _warm(runtime),
+        "wallets": runtime.lacking.run(),
         **{f"watch {chain}": keeper.run() for chain, keeper in runtime.keepers.items()},
     }
     tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]

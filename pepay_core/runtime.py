@@ -28,6 +28,7 @@ from pepay_core.services.feeding import Feed
 from pepay_core.services.heads import Heads
 from pepay_core.services.invoicing import Invoicing
 from pepay_core.services.keeping_keys import KeepingKeys
+from pepay_core.services.lacking import Lacking
 from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
@@ -80,6 +81,7 @@ class Runtime:
     authenticating: Authenticating
     keys: KeepingKeys
     receiving: Receiving
+    lacking: Lacking
     preferring: Preferring
     offering: Offering
     invoicing: Invoicing
@@ -155,7 +157,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
-    offering = Offering(store, catalogue, heads, valuation)
+    lacking = Lacking(store, catalogue, clock)
+    offering = Offering(store, catalogue, heads, valuation, lacking)
     presenter = Presenter(catalogue, heads, tokens, settings.server.base_url)
     assembler = Assembler(offering)
 
@@ -194,7 +197,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         catalogue=catalogue,
         offering=offering,
         valuation=valuation,
-        choosing=Choosing(catalogue, heads, valuation, ids, clock),
+        choosing=Choosing(catalogue, heads, valuation, lacking, ids, clock),
         settling=settling,
         assembler=assembler,
         presenter=presenter,
@@ -216,7 +219,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
         keys=KeepingKeys(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue),
+        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        lacking=lacking,
         preferring=Preferring(store, catalogue),
         offering=offering,
         invoicing=invoicing,

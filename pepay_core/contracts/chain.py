@@ -93,6 +93,13 @@ class Chain(ABC):
     async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
         """Return the destination for a reference: the same for the same, another for another; NoDestination when there is none left."""
 
+    async def shortcomings(self, wallet: WalletMaterial) -> Mapping[AssetId, str]:
+        """Return the assets in which a wallet cannot be paid now, with what its owner can do; asked only with Feature.SHORTCOMINGS.
+
+        Asked when the wallet is added and from time to time after that. Raises Refused when the chain shows that this is no wallet.
+        """
+        return {}
+
     @abstractmethod
     async def tip(self) -> Tip:
         """Return the newest block of a healthy endpoint."""

@@ -36,6 +36,8 @@ class Feature(Flag):
     """The driver can tell what lies at a destination."""
     INSPECT = auto()
     """The driver can say what became of one transaction."""
+    SHORTCOMINGS = auto()
+    """A wallet may lack what it needs to be paid in an asset."""
 
 
 @dataclass(frozen=True, slots=True)

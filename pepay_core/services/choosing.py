@@ -17,6 +17,7 @@ from pepay_core.domain.invoices import OPEN
 from pepay_core.services.quoting import make_quote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pepay_core.contracts.chain import Chain
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.rates import AgreedRate
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.heads import Heads
+    from pepay_core.services.lacking import Lacking
     from pepay_core.services.minting import Ids
     from pepay_core.services.ports import Transaction
     from pepay_core.services.valuing import Valuation
@@ -42,10 +44,11 @@ _TRIES: Final = 1000  # addresses in a row that were issued before, after which 
 class Choosing:
     """Quotes an asset for an invoice and issues its destination."""
 
-    def __init__(self, catalogue: Catalogue, heads: Heads, valuation: Valuation, ids: Ids, clock: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, heads: Heads, valuation: Valuation, lacking: Lacking, ids: Ids, clock: Clock) -> None:
         self._catalogue = catalogue
         self._heads = heads
         self._valuation = valuation
+        self._lacking = lacking
         self._ids = ids
         self._clock = clock
 
@@ -85,15 +88,20 @@ class Choosing:
         chain = self._catalogue.chain(token.chain)
         issued = next((each for each in await tx.destinations.of([invoice.id]) if each.family == family), None)
         if issued is not None:
-            if chain.refused_kinds:
-                # The address that the invoice has must be one from which money can be moved on this network too.
-                _refuse_kind(chain, (await tx.wallets.get(invoice.merchant, issued.wallet)).kind)
+            wallet = await tx.wallets.get(invoice.merchant, issued.wallet)
+            # The address that the invoice has must be one from which money can be moved on this network too.
+            _refuse_kind(chain, wallet.kind)
+            if not self._lacking.able(wallet, token):
+                raise AssetNotAccepted(f"the address of this invoice cannot take {token.symbol}", field="asset")
             return
         wallets = [each for each in await tx.wallets.active(invoice.merchant, livemode=invoice.livemode) if each.family == family]
         served = [each for each in wallets if each.kind not in chain.refused_kinds]
         if wallets and not served:
             _refuse_kind(chain, wallets[0].kind)
-        for wallet in sorted(served, key=lambda each: (each.created_at, each.id)):
+        able = [each for each in served if self._lacking.able(each, token)]
+        if served and not able:
+            raise AssetNotAccepted(self._told(served, token, chain), field="asset")
+        for wallet in sorted(able, key=lambda each: (each.created_at, each.id)):
             if await self._issue_from(tx, invoice, wallet, chain, now):
                 return
         raise NoDestination(
@@ -102,6 +110,11 @@ class Choosing:
             else f"every address of the merchant's wallets for {chain.name} has been used; add another wallet",
             field="asset",
         )
+
+    def _told(self, wallets: Sequence[Wallet], token: Token, chain: Chain) -> str:
+        """Return in words why no wallet can be paid in an asset."""
+        remedies = [remedy for wallet in wallets if (remedy := self._lacking.of(wallet).get(token.id))]
+        return remedies[0] if remedies else f"{chain.name} has not told yet whether the wallet can take {token.symbol}"
 
     async def _issue_from(self, tx: Transaction, invoice: Invoice, wallet: Wallet, chain: Chain, now: datetime) -> bool:
         """Issue the wallet's next destination that nobody was given before; False when it has none left."""

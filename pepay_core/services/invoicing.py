@@ -314,7 +314,7 @@ class Invoicing:
                 continue
         return await self.for_buyer(invoice_id)
 
-    async def transaction_for(self, invoice_id: str, asset: str, payer: str) -> dict[str, Any]:
+    async def transaction_for(self, invoice_id: str, asset: str, payer: str, *, field: str = "payer") -> dict[str, Any]:
         """Return a transaction that pays a chosen option, for the payer's wallet to sign; raises NotFound where the chain makes none."""
         dossier = await self._dossier(invoice_id)
         token = pick(asset, [offer.token for offer in dossier.offers], self._offering.known(livemode=dossier.invoice.livemode), field="asset")
@@ -325,7 +325,7 @@ class Invoicing:
         try:
             address = chain.parse_address(payer)
         except InvalidAddress as exc:
-            raise InvalidAddress(exc.text, exc.reason, field="payer") from None
+            raise InvalidAddress(exc.text, exc.reason, field=field) from None
         unsigned = await chain.payment_request(request, address)
         if unsigned is None:
             raise NotFound(f"{chain.name} makes no transactions for wallets")

@@ -13,15 +13,16 @@ from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import evidence_objects, finality_bands, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from pepay_core.domain.assets import AssetId, Token
     from pepay_core.domain.coverage import ChainState, Coverage
-    from pepay_core.domain.merchants import Merchant
+    from pepay_core.domain.merchants import Merchant, Wallet
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
     from pepay_core.services.heads import Heads
+    from pepay_core.services.lacking import Lacking
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.valuing import Valuation
 
@@ -37,11 +38,12 @@ class Offer:
 class Offering:
     """Answers what can be paid with."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, heads: Heads, valuation: Valuation) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, heads: Heads, valuation: Valuation, lacking: Lacking) -> None:
         self._store = store
         self._catalogue = catalogue
         self._heads = heads
         self._valuation = valuation
+        self._lacking = lacking
 
     def known(self, *, livemode: bool) -> list[Token]:
         """Return the assets of an environment: test keys see test chains only."""
@@ -53,27 +55,31 @@ class Offering:
         chosen = wanted if wanted is not None else merchant.tokens
         return [token for token in known.values() if not token.optional] if chosen is None else [known[each] for each in chosen if each in known]
 
-    async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> Mapping[str, Collection[str]]:
-        """Return the families of chains for which the merchant has a wallet, each with the kinds of its wallets."""
-        kinds: dict[str, set[str]] = {}
+    async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> Mapping[str, Sequence[Wallet]]:
+        """Return the merchant's wallets by the family of chains that they are for."""
+        found: dict[str, list[Wallet]] = {}
         for wallet in await tx.wallets.active(merchant.id, livemode=livemode):
-            kinds.setdefault(wallet.family, set()).add(wallet.kind)
-        return kinds
+            found.setdefault(wallet.family, []).append(wallet)
+        return found
 
     def offers(
-        self, merchant: Merchant, wanted: Sequence[AssetId] | None, currency: str, families: Mapping[str, Collection[str]], *, livemode: bool
+        self, merchant: Merchant, wanted: Sequence[AssetId] | None, currency: str, families: Mapping[str, Sequence[Wallet]], *, livemode: bool
     ) -> list[Offer]:
         """Return each accepted asset with the reason why it cannot be chosen now, if there is one."""
         return [Offer(token, self._obstacle(token, currency, families)) for token in self.accepted(merchant, wanted, livemode=livemode)]
 
-    def _obstacle(self, token: Token, currency: str, families: Mapping[str, Collection[str]]) -> str | None:
+    def _obstacle(self, token: Token, currency: str, families: Mapping[str, Sequence[Wallet]]) -> str | None:
         chain = self._catalogue.chain(token.chain)
         if token.id in chain.refused:
             return "token_refused"
-        if all(kind in chain.refused_kinds for kind in families.get(family_of(token.chain), ())):
+        wallets = [each for each in families.get(family_of(token.chain), ()) if each.kind not in chain.refused_kinds]
+        if not wallets:
             return "no_wallet"
         if not self._heads.usable(token.chain):
             return "chain_unavailable"
+        lack = self._lacking.obstacle(wallets, token)
+        if lack is not None:
+            return lack
         if not self._valuation.priced(token, currency):
             return "no_rate"
         return None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.sweeps import Balance
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
+    from pepay_core.services.lacking import Lacking
     from pepay_core.services.minting import Ids
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.ports import Store, Transaction
@@ -36,14 +37,18 @@ _MAX_SHOWN: Final = 64
 class Receiving:
     """Takes receiving material in, checks it, and shows the first address that it gives, so that its owner can compare."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue, lacking: Lacking) -> None:
         self._store = store
+        self._lacking = lacking
         self._clock = clock
         self._ids = ids
         self._catalogue = catalogue
 
     async def create(self, caller: Caller, family: str, kind: str, value: str | Sequence[str], label: str | None = None) -> dict[str, Any]:
-        """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already."""
+        """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already.
+
+        The chain is asked what the wallet lacks; where it does not answer, that is told among the warnings, and asked again later.
+        """
         if label is not None and not 1 <= len(label) <= MAX_LABEL:
             raise InvalidInput(f"must have 1 to {MAX_LABEL} characters", field="label")
         if not isinstance(value, str) and len(value) > MAX_ADDRESSES:
@@ -70,11 +75,22 @@ class Receiving:
         # A wallet that no network can serve yet may be kept; one that gives no address at all must not be.
         if material.kind not in chain.refused_kinds:
             await chain.issue(material, Reference(0, bytes(32)))
+        silent = await self._asked(wallet)
         async with self._store.begin() as tx:
             await tx.wallets.add(wallet)
             stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
             balances = await tx.sweeps.balances([stored.id])
-        return await self._view(stored, balances.get(stored.id, ()))
+        if stored.id != wallet.id:
+            # It was archived before, and has come back under the name that it had.
+            silent = await self._asked(stored)
+        return await self._view(stored, balances.get(stored.id, ()), silent)
+
+    async def _asked(self, wallet: Wallet) -> list[str]:
+        try:
+            return await self._lacking.ask(wallet)
+        except Refused as exc:
+            exc.field = exc.field or "value"
+            raise
 
     async def get(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Return a wallet that is in use; raises NotFound."""
@@ -123,7 +139,9 @@ class Receiving:
             return destination.address
         return None
 
-    async def _view(self, wallet: Wallet, balances: Sequence[Balance]) -> dict[str, Any]:
+    async def _view(self, wallet: Wallet, balances: Sequence[Balance], silent: Sequence[str] = ()) -> dict[str, Any]:
+        lacks = self._lacking.of(wallet)
+        unasked = [f"{name} does not answer, so it is not known yet whether the wallet can take every token there" for name in silent]
         material = WalletMaterial(wallet.kind, wallet.value)
         shown = [view for chain in self._catalogue.family(wallet.family) if (view := chain.show_wallet(material)) is not None]
         view = shown[0] if shown else WalletView(_shown(wallet))
@@ -139,6 +157,10 @@ class Receiving:
             "addresses_issued": wallet.next_index,
             "recovery": view.recovery,
             "balances": [self._balance(each, followed=view.followed) for each in balances],
+            "missing_accounts": [
+                {"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()
+            ],
+            "warnings": [*unasked, *lacks.values()],
             "created_at": seconds(wallet.created_at),
             "archived_at": seconds(wallet.archived_at),
         }

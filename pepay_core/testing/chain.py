@@ -47,10 +47,12 @@ class Net(ABC):
 
     token: AssetId | None = None
     """An asset beside the native coin, which ``pay`` can pay with."""
+    most: int = 2**256 - 1
+    """The largest amount that the network can hold."""
 
     @abstractmethod
     async def pay(self, to: Destination, units: int, asset: AssetId) -> str:
-        """Send one payment, zero units included, and return its transaction; any amount below 2**256 must be payable once."""
+        """Send one payment, zero units included, and return its transaction; any amount up to ``most`` must be payable once."""
 
     @abstractmethod
     async def mine(self, blocks: int = 1) -> None:
@@ -211,8 +213,7 @@ class ChainSuite:
     async def test_amounts_are_exact_to_the_last_unit(
         self, chain: Chain, net: Net, ours: Destination, start: Block, asset: AssetId, amount: int
     ) -> None:
-        if asset == chain.native:
-            amount = min(amount, 2**100 + 1)  # no chain has more coins than that
+        amount = min(amount, net.most, 2**100 + 1 if asset == chain.native else amount)  # no chain has more coins than that
         await net.pay(ours, amount, asset)
         await net.mine()
         assert units(await look(chain, [ours], start)) == [amount]

@@ -40,6 +40,8 @@ Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any
 MAX_PATH_TEXT: Final = 200
 EVENT_STREAM: Final = "text/event-stream"
 
+_ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+
 ANYBODY: Final = "anybody"
 """The marker of a public operation; everything else needs a key."""
 
@@ -79,6 +81,8 @@ class Operation:
     refuses: tuple[type[PePayError], ...]
     remembers: bool
     streams: bool
+    open_to_origins: bool
+    """Whether pages of other origins may call it."""
     run: Callable[[Call[Any, Any]], Awaitable[Answer]] = field(repr=False)
 
     @property
@@ -102,11 +106,13 @@ def operation(
     refuses: tuple[type[PePayError], ...] = (),
     remembers: bool = False,
     streams: bool = False,
+    open_to_origins: bool = False,
 ) -> Callable[[Callable[[Call[Any, Any]], Awaitable[Answer]]], Operation]:
     """Make an operation of an async function; its docstring is its summary and description in the document.
 
     ``remembers``: it stores its own answer under the idempotency key, in the transaction of its effect.
     ``streams``: it answers with server-sent events, each of which holds what it ``gives``, for as long as both sides like.
+    ``open_to_origins``: pages of other origins may call it and read what it gives; only for what a token in the address protects.
     """
 
     def make(run: Callable[[Call[Any, Any]], Awaitable[Answer]]) -> Operation:
@@ -128,6 +134,7 @@ def operation(
             refuses=refuses,
             remembers=remembers,
             streams=streams,
+            open_to_origins=open_to_origins,
             run=run,
         )
 
@@ -148,16 +155,23 @@ def handler(made: Operation) -> HTTPRouteHandler:
 
 
 def preflights(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:
-    """Return a handler of OPTIONS for each path, which names the methods of all its operations; no other origin is let in by it."""
+    """Return a handler of OPTIONS for each path, which names the methods of all its operations; other origins are let in where all say so."""
     allowed: dict[str, set[str]] = {}
+    closed: set[str] = set()
     for each in operations:
         allowed.setdefault(each.path, {"OPTIONS"}).add(each.method)
-    return [_preflight(path, methods | ({"HEAD"} if "GET" in methods else set())) for path, methods in allowed.items()]
+        if not each.open_to_origins:
+            closed.add(each.path)
+    return [_preflight(path, methods | ({"HEAD"} if "GET" in methods else set()), path not in closed) for path, methods in allowed.items()]
 
 
-def _preflight(path: str, methods: set[str]) -> HTTPRouteHandler:
+def _preflight(path: str, methods: set[str], open_to_origins: bool) -> HTTPRouteHandler:
+    headers = {"Allow": ", ".join(sorted(methods))}
+    if open_to_origins:
+        headers |= {**_ANY_ORIGIN, "Access-Control-Allow-Methods": headers["Allow"], "Access-Control-Allow-Headers": "Content-Type"}
+
     def options() -> Response[None]:
-        return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})
+        return Response(None, status_code=204, headers=headers)
 
     return HTTPRouteHandler(path.replace("}", ":str}"), http_method="OPTIONS", status_code=204, sync_to_thread=False)(options)
 
@@ -183,7 +197,7 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
             answer = await made.run(call)
         if made.streams:
             return Stream(cast("AsyncIterator[bytes]", answer), status_code=made.status, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
-        return _respond(made.status, encode(_enveloped(answer)))
+        return _respond(made.status, encode(_enveloped(answer)), _ANY_ORIGIN if made.open_to_origins else None)
     return await _once(made, call, key, raw)
 
 

@@ -11,7 +11,7 @@ STOCK = {each.name: each.target for each in discover() if each.is_stock}
 
 
 class TestStock(PluginSuite):
-    also_imports = frozenset({"pepay_evm", "pepay_webhook_hmac", "pepay_core.testing"})
+    also_imports = frozenset({"pepay_evm", "pepay_solana", "pepay_webhook_hmac", "pepay_core.testing"})
 
     @pytest.fixture(params=STOCK.values(), ids=STOCK.keys())
     def plugin(self, request):
@@ -19,4 +19,4 @@ class TestStock(PluginSuite):
 
 
 def test_the_stock_bundle_is_installed():
-    assert {"evm", "coingecko", "coinbase", "kraken", "webhook-hmac", "sandbox"} <= set(STOCK)
+    assert {"evm", "solana", "coingecko", "coinbase", "kraken", "webhook-hmac", "sandbox"} <= set(STOCK)

@@ -49,6 +49,14 @@ class WalletBalance(msgspec.Struct):
     waiting_base_units: BaseUnits | None
 
 
+class MissingAccount(msgspec.Struct):
+    """An asset in which a wallet cannot be paid yet, and what its owner can do."""
+
+    asset: str
+    symbol: str
+    remedy: str
+
+
 class Wallet(msgspec.Struct):
     """Receiving material. Compare ``first_address`` with what your own wallet shows."""
 
@@ -63,6 +71,8 @@ class Wallet(msgspec.Struct):
     addresses_issued: int
     recovery: Annotated[str | None, Meta(description="Keep it: with it alone the deposits are found again if the database is lost.")]
     balances: list[WalletBalance]
+    missing_accounts: Annotated[list[MissingAccount], Meta(description="What cannot be paid to this wallet yet; not offered until it can.")]
+    warnings: list[str]
     created_at: Seconds
     archived_at: Seconds | None
 

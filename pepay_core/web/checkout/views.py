@@ -17,6 +17,7 @@ _REASONS: Final = {
     "chain_unavailable": "not reachable right now",
     "no_rate": "no price right now",
     "no_wallet": "not set up",
+    "no_token_account": "not set up",
     "token_refused": "not available",
     "not_accepted": "not accepted",
 }

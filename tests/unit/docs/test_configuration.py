@@ -20,9 +20,11 @@ from pepay_core.plugins.settings import PluginSettings
 from pepay_core.settings import Settings, load_settings
 
 CONFIGURATION = page("reference/configuration.md")
-NETWORK = "[plugin.evm.networks.NAME]"
-# Tables inside a network have a section of their own.
-INNER = {"NativeSettings": "native", "TokenSettings": "tokens", "BandSettings": "confirmations by amount"}
+# Tables inside a network or a cluster have a section of their own.
+INNER = {
+    "pepay_evm.settings": {"NativeSettings": "native", "TokenSettings": "tokens", "BandSettings": "confirmations by amount"},
+    "pepay_solana.settings": {"TokenSettings": "tokens of a cluster", "BandSettings": "commitment by amount"},
+}
 
 
 def settings_of_plugins():
@@ -51,11 +53,11 @@ def sections():
     found = {f"[{name}]": field.annotation for name, field in Settings.model_fields.items() if name != "plugin"}
     for name, model in settings_of_plugins().items():
         found[f"[plugin.{name}]"] = model
-        for field in model.model_fields.values():
+        for key, field in model.model_fields.items():
             for network in models_in(field.annotation):
-                found[NETWORK] = network
+                found[f"[plugin.{name}.{key}.NAME]"] = network
                 for inner in network.model_fields.values():
-                    found |= {INNER[each.__name__]: each for each in models_in(inner.annotation)}
+                    found |= {INNER[each.__module__][each.__name__]: each for each in models_in(inner.annotation)}
     return found
 
 

@@ -48,7 +48,7 @@ def test_a_page_begins_with_its_title_and_has_no_two_headings_of_one_name(page):
 # The reference of hooks repeats what the specs say, word by word.
 @pytest.mark.parametrize("page", [each for each in OURS if each.path.name != "hooks.md"], ids=lambda page: page.name)
 def test_what_is_not_there_is_not_promised(page):
-    promised = re.findall(r"\b(dashboard|graphql|solana|coming soon|in a later version)\b", page.prose, re.IGNORECASE)
+    promised = re.findall(r"\b(dashboard|graphql|coming soon|in a later version)\b", page.prose, re.IGNORECASE)
 
     assert not promised
 
