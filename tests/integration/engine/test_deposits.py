@@ -12,7 +12,6 @@ from pepay_core.domain.chains import Reference
 from pepay_core.domain.errors import NoDestination
 from pepay_core.services.checking import LedgerCheck
 from pepay_core.services.paging import Page
-from pepay_core.testing import erc20
 from pepay_evm.deposits import DEPLOYER, FACTORY, Treasury
 
 TREASURY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
