@@ -220,5 +220,5 @@ def _arrivals(tx: Tx, tokens: dict[str, int]) -> Iterator[Arrival]:
         yield Arrival(tx.hash, "0", "", tx.to, tx.value)
     for position, event in enumerate(tx.events):
         units = int(event.data, 16)
-        if event.address in tokens and len(event.topics) == 3 and event.topics[0] == TRANSFER and units > 0:
+        if event.address in tokens and len(event.topics) == 3 and event.topics[0] == TRANSFER and units > 0 and event.topics[1] != event.topics[2]:
             yield Arrival(tx.hash, str(1 + position), event.address, "0x" + event.topics[2][26:], units)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from simulation.chain import Block, SimChain
 
 DECIMALS: Final = "0x313ce567"
+BALANCE_OF: Final = "0x70a08231"
 
 
 class RpcError(Exception):
@@ -161,16 +162,25 @@ def _code(view: View, address: str, _tag: Any = "latest") -> str:
 
 @method("eth_getBalance")
 def _balance(view: View, address: str, tag: Any = "latest") -> str:
+    return hex(_holdings(view, "", address, tag))
+
+
+@method("eth_call")
+def _call(view: View, call: dict[str, Any], tag: Any = "latest", *more: Any) -> str:
+    token, data = str(call.get("to", "")).lower(), str(call.get("data", call.get("input", "0x")))
+    if token in view.chain.tokens and not more:
+        if data == DECIMALS:
+            return f"0x{view.chain.tokens[token]:064x}"
+        if data.startswith(BALANCE_OF):
+            return f"0x{_holdings(view, token, '0x' + data[-40:], tag):064x}"
+    if token in view.chain.tokens or more:
+        raise RpcError(3, "execution reverted")
+    return "0x"
+
+
+def _holdings(view: View, token: str, address: str, tag: Any) -> int:
     block = view.at(tag)
     if block is None:
         raise RpcError(-32000, "header not found")
     own = address.lower()
-    return hex(sum(each.units for below in block.lineage() for each in below.arrivals if each.to == own and not each.token))
-
-
-@method("eth_call")
-def _call(view: View, call: dict[str, Any], _tag: Any = "latest", *more: Any) -> str:
-    decimals = view.chain.tokens.get(str(call.get("to", "")).lower())
-    if decimals is not None and call.get("data", call.get("input")) == DECIMALS and not more:
-        return f"0x{decimals:064x}"
-    raise RpcError(3, "execution reverted")
+    return sum(each.units for below in block.lineage() for each in below.arrivals if each.to == own and each.token == token)

@@ -86,10 +86,16 @@ class Oracle:
         self._check_invoices(coverage)
 
     def _coverages(self) -> list[Any]:
-        found = self.rows("SELECT chain, first_block, last_block, last_hash, covered_until FROM pepay_coverage ORDER BY chain, first_block")
-        if len({row[0] for row in found}) != len(found):
-            self.wrong("coverage", "the ranges of a chain are not joined")
-        return found
+        """Return for each chain where its record begins and ends, having checked that there is no gap between."""
+        whole: dict[str, tuple[Any, ...]] = {}
+        for chain, first, *rest in self.rows(
+            "SELECT chain, first_block, last_block, last_hash, covered_until FROM pepay_coverage ORDER BY chain, first_block"
+        ):
+            before = whole.get(chain)
+            if before is not None and before[1] + 1 != first:
+                self.wrong("coverage", f"{chain} has a range that ends at {before[1]}, and the next begins at {first}")
+            whole[chain] = (before[0] if before else first, *rest)
+        return [(chain, *each) for chain, each in whole.items()]
 
     def _payments(self) -> list[Any]:
         return self.rows(
@@ -145,7 +151,7 @@ class Oracle:
                 continue
             if _time(until).timestamp() > block.time:
                 self.wrong("coverage", f"{name} is covered until {until}, and block {last} is of {block.time - CREATED}")
-            if before is not None and before[0] != first:
+            if before is not None and before[0] < first:
                 self.wrong("coverage", f"{name} began at block {before[0]}, and now at {first}")
             if before is not None and last < before[1] and any(each.hash == last_hash for each in chain.known[before[2]].lineage()):
                 self.wrong("coverage", f"{name} went back from block {before[1]} to {last} of the same chain")
