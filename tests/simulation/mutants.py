@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -16,20 +17,21 @@ from simulation.report import run
 from pepay_core.contracts.notifier import Receipt
 from pepay_core.domain.chains import Block, Finality, Scan
 from pepay_core.domain.endpoints import DeliveryState
-from pepay_core.domain.errors import ChainUnavailable, Conflict
+from pepay_core.domain.errors import ChainUnavailable
 from pepay_core.domain.invoices import Status
 from pepay_core.domain.ledger import Reason
 from pepay_core.domain.payments import PaymentStatus
-from pepay_core.services import pricing, settling, watching
+from pepay_core.services import pricing, settling
 from pepay_core.services.closing import Closing
 from pepay_core.services.delivering import Deliverer, Outcome
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.settling import Change, Settling
 from pepay_core.services.supervising import Keeper
+from pepay_core.services.watch_sets import WatchSet
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.repositories.claims import LeaseRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
-from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository
+from pepay_core.storage.repositories.payments import PaymentRepository
 from pepay_core.storage.repositories.webhooks import DeliveryRepository
 from pepay_evm import rpc, scanning
 from pepay_evm.chain import EvmChain
@@ -227,25 +229,24 @@ def _() -> list[Patch]:
 
 @_mutant("destinations are read before the tip", "an address that is issued between the two is paid in a block that is not looked at for it")
 def _() -> list[Patch]:
-    real = DestinationRepository.watched
-    before: dict[Any, Any] = {}
+    real = WatchSet.refresh
+    turn = Counter[int]()
 
-    async def watched(self: Any, family: str, *, live: bool, now: Any) -> Any:
-        found = await real(self, family, live=live, now=now)
-        task = asyncio.current_task()
-        earlier = before.get(task, [])
-        before[task] = found
-        return earlier
+    async def refresh(self: Any, *args: Any) -> None:
+        # What is read in every second look is used by the next one as well, whose tip is newer.
+        turn[id(self)] += 1
+        if turn[id(self)] % 2:
+            await real(self, *args)
 
-    return [mock.patch.object(DestinationRepository, "watched", watched)]
+    return [mock.patch.object(WatchSet, "refresh", refresh)]
 
 
 @_mutant("the checkpoint moves before the credits, in a transaction of its own", "who dies between the two has passed over what arrived")
 def _() -> list[Patch]:
     real = Watcher._commit
 
-    async def commit(self: Any, tx: Any, checkpoints: Any, base: Any, scan: Any, tip: Any, until: Any, found: Any, prices: Any) -> None:
-        await real(self, tx, checkpoints, base, scan, tip, until, {}, {})
+    async def commit(self: Any, tx: Any, newest: Any, base: Any, scan: Any, tip: Any, until: Any, found: Any, prices: Any) -> None:
+        await real(self, tx, newest, base, scan, tip, until, {}, {})
 
         async def credit() -> None:
             for invoice, transfers in found.items():
@@ -291,18 +292,14 @@ def _() -> list[Patch]:
 
 @_mutant("no compare-and-swap of the checkpoint", "a watcher that stood still writes what it saw long ago")
 def _() -> list[Patch]:
-    return [mock.patch.object(watching, "Conflict", _NoConflict), *_without_cas()]
-
-
-class _NoConflict(Conflict):
-    """Never raised."""
-
-
-def _without_cas() -> list[Patch]:
     real = Watcher._commit
 
-    async def commit(self: Any, tx: Any, checkpoints: Any, *rest: Any) -> None:
-        await real(self, tx, await tx.chains.checkpoints(self.chain.id), *rest)
+    async def commit(self: Any, tx: Any, newest: Any, *rest: Any) -> None:
+        async def unchanged(_chain: Any) -> Any:
+            return newest
+
+        tx.chains.newest_checkpoint = unchanged
+        await real(self, tx, newest, *rest)
 
     return [mock.patch.object(Watcher, "_commit", commit)]
 

@@ -155,13 +155,15 @@ class Oracle:
                 self.wrong("coverage", f"{name} began at block {before[0]}, and now at {first}")
             if before is not None and last < before[1] and any(each.hash == last_hash for each in chain.known[before[2]].lineage()):
                 self.wrong("coverage", f"{name} went back from block {before[1]} to {last} of the same chain")
-            self._check_complete(name, block, first, issued, known)
+            self._check_complete(name, block, first, _time(until).timestamp(), issued, known)
 
-    def _check_complete(self, name: str, block: Block, first: int, issued: set[str], known: dict[Any, Any]) -> None:
-        """Insist that everything that arrived in the blocks covered is there, in its block."""
+    def _check_complete(self, name: str, block: Block, first: int, until: float, issued: set[str], known: dict[Any, Any]) -> None:
+        """Insist that everything that arrived in the blocks whose time is covered is there, in its block."""
         for below in block.lineage():
             if below.height < first or below.hash in self._proven:
                 break
+            if below.time > until:
+                continue
             for each in below.arrivals:
                 if each.to not in issued:
                     continue
