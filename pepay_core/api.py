@@ -1,7 +1,8 @@
 """The module that plugins import. Everything in ``__all__`` keeps its meaning within a major version of the API."""
 
-from pepay_core.contracts.chain import Chain, WalletMaterial
+from pepay_core.contracts.chain import Chain, WalletMaterial, WalletView
 from pepay_core.contracts.check import Check, Finding, Verdict
+from pepay_core.contracts.console import Console, Gateway, IssuedDeposit
 from pepay_core.contracts.context import Clock, Http, HttpResponse, PluginContext
 from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Converter, Intent
 from pepay_core.contracts.notifier import Delivery, Notifier, Receipt
@@ -39,10 +40,12 @@ from pepay_core.domain.errors import (
     Unavailable,
 )
 from pepay_core.domain.events import Event
+from pepay_core.domain.inspecting import Ignored, IgnoredBecause, Inspection
 from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
 from pepay_core.domain.rates import Pair, Rate, read_price
+from pepay_core.domain.sweeps import Balance
 from pepay_core.domain.watchlist import Watchlist
 from pepay_core.hookspecs import hookimpl
 from pepay_core.plugins.info import API_VERSION, PluginInfo
@@ -53,6 +56,7 @@ __all__ = [
     "MAX_BASE_UNITS",
     "Address",
     "AssetId",
+    "Balance",
     "Block",
     "Chain",
     "ChainId",
@@ -60,6 +64,7 @@ __all__ = [
     "Check",
     "Clock",
     "ConfigError",
+    "Console",
     "ConversionOrder",
     "ConversionQuote",
     "Converter",
@@ -73,13 +78,18 @@ __all__ = [
     "Finality",
     "FinalityBand",
     "Finding",
+    "Gateway",
     "GiveUp",
     "Http",
     "HttpResponse",
+    "Ignored",
+    "IgnoredBecause",
+    "Inspection",
     "Intent",
     "InvalidAddress",
     "InvalidInput",
     "InvoiceDraft",
+    "IssuedDeposit",
     "NoDestination",
     "NotReady",
     "Notifier",
@@ -105,6 +115,7 @@ __all__ = [
     "UnsignedTransaction",
     "Verdict",
     "WalletMaterial",
+    "WalletView",
     "Watchlist",
     "asset_id",
     "canonical_asset",

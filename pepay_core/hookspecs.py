@@ -150,7 +150,7 @@ class Hooks:
         """Contribute commands below ``pepay <plugin>``.
 
         When: only when ``pepay <plugin>`` is called, so that ``pepay --help`` imports no plugin.
-        Must: import what is heavy inside the command.
+        Must: import what is heavy inside the command; settings, clock, HTTP and what was issued come from click's context object, a ``Console``.
         Fails: the commands are left out, with a warning.
         See: ``pepay_core.testing.PluginSuite``.
         """

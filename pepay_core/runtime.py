@@ -18,10 +18,12 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
 from pepay_core.services.endpoints import Endpoints
+from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
 from pepay_core.services.heads import Heads
 from pepay_core.services.invoicing import Invoicing
@@ -30,12 +32,14 @@ from pepay_core.services.lacking import Lacking
 from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
+from pepay_core.services.openings import Openings
 from pepay_core.services.preferring import Preferring
 from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
 from pepay_core.services.relaying import Relay
+from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
@@ -88,6 +92,10 @@ class Runtime:
     keepers: Mapping[ChainId, Keeper]
     relay: Relay
     ids: Ids
+    openings: Openings
+    rescanning: Rescanning
+    auditing: Auditing
+    explaining: Explaining
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -107,6 +115,7 @@ class Runtime:
             store = await stack.enter_async_context(open_store(settings.database_url, clock))
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
+            stack.push_async_callback(runtime.openings.close_all)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -171,6 +180,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     outbox = Outbox(clock, ids, published)
     dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
+    openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
 
     async def look(chain: ChainId) -> None:
@@ -181,7 +191,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     holder = _holder(settings)
     for chain in catalogue.chains.values():
         watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
-        keepers[chain.id] = Keeper(watcher, store, heads, outbox, clock, holder=holder)
+        keepers[chain.id] = Keeper(watcher, store, heads, outbox, openings, clock, holder=holder)
     invoicing = Invoicing(
         store=store,
         catalogue=catalogue,
@@ -221,6 +231,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         keepers=keepers,
         relay=relay,
         ids=ids,
+        openings=openings,
+        rescanning=Rescanning(store, catalogue, settling, valuation, openings, clock),
+        auditing=Auditing(store, catalogue, openings),
+        explaining=Explaining(store, catalogue, openings),
     )
 
 

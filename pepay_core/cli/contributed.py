@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pepay_core import __version__
+from pepay_core.cli.console import PluginConsole
 from pepay_core.domain.errors import PluginError
 from pepay_core.plugins.host import PluginHost
 from pepay_core.plugins.loader import discover, load
@@ -33,7 +34,8 @@ def plugin_group(invocation: Invocation, name: str) -> click.Group | None:
     host = PluginHost()
     if not host.register(name, loaded.module, None):
         raise host.quarantined[name].error()
-    group = click.Group(name, help=loaded.module.__doc__)
+    console = PluginConsole(invocation, name, loaded.info)
+    group = click.Group(name, help=loaded.module.__doc__, context_settings={"obj": console})
     for contribution in host.collect("pepay_commands", click.Command):
         command = contribution.value
         # A plugin may bring a whole group under its own name: `pepay evm evm scan` would be nobody's wish.

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Entry]] = {
-    "chain": Entry("pepay_core.cli.chains:chain", "See how far each chain was looked at."),
+    "chain": Entry("pepay_core.cli.chains:chain", "See how far each chain was looked at, and look again."),
     "doctor": Entry("pepay_core.cli.doctor:doctor", "Name every problem there is, with its remedy."),
     "invoice": Entry("pepay_core.cli.invoices:invoice", "Create, show and list invoices."),
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
     "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
+    "tx": Entry("pepay_core.cli.transactions:tx", "Say what became of a transaction."),
 }
 
 

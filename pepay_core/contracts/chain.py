@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
+    from pepay_core.domain.inspecting import Inspection
     from pepay_core.domain.watchlist import Watchlist
 
 
@@ -25,6 +26,19 @@ class WalletMaterial:
 
     kind: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletView:
+    """How receiving material is shown to its owner.
+
+    ``recovery`` is what the owner must keep to find the deposits again without this database, or None where the owner's own wallet
+    finds them. ``followed`` says that ``Scan.departures`` tells what goes on from its destinations to the owner.
+    """
+
+    value: str | Sequence[str]
+    recovery: str | None = None
+    followed: bool = False
 
 
 class Chain(ABC):
@@ -46,6 +60,8 @@ class Chain(ABC):
     wallet_kinds: tuple[str, ...] = ("addresses",)
     refused: Mapping[AssetId, str] = MappingProxyType({})
     """Tokens that the chain itself contradicts, with the reason, known after ``open``: they are not offered."""
+    refused_kinds: Mapping[str, str] = MappingProxyType({})
+    """Kinds of wallet that this network cannot serve although others of its family do, with the reason, known after ``open``."""
 
     async def open(self) -> None:
         """Connect and check that the endpoint serves this chain; raise NotReady to be started again later."""
@@ -68,6 +84,10 @@ class Chain(ABC):
         if len(set(addresses)) != len(addresses):
             raise InvalidInput("an address stands in the list twice; each is used for one invoice", field="value")
         return WalletMaterial(kind, json.dumps(addresses))
+
+    def show_wallet(self, wallet: WalletMaterial) -> WalletView | None:
+        """Return how material is shown to its owner, or None to have a list shown whole and a key shortened."""
+        return None
 
     @abstractmethod
     async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
@@ -99,6 +119,20 @@ class Chain(ABC):
         Core asks for some that are older than its first look, so that a reorganisation may reach further back than that.
         """
         return None
+
+    def through(self, source: str) -> Chain:
+        """Return this chain as one endpoint alone shows it, named as ``Scan.source`` does; raises InvalidInput where there is no such choice.
+
+        It is opened and closed apart from this one.
+        """
+        raise InvalidInput(f"{self.name} has no endpoint to choose by name", field="provider")
+
+    async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
+        """Return what became of a transaction, or None when no endpoint knows it; asked only with Feature.INSPECT.
+
+        Raises InvalidInput when the text cannot name a transaction of this chain.
+        """
+        raise NotImplementedError
 
     async def balances(
         self, destinations: Collection[Destination], assets: Collection[AssetId], at: Block

@@ -74,6 +74,7 @@ class Token:
     """One asset that can be paid with: a chain's native coin, or a token pinned by its contract.
 
     ``decimals`` turns base units into units; ``rate_id`` is the CoinGecko coin id by which every rate provider finds it.
+    An ``optional`` one is seen when it arrives, and accepted only by merchants that list it.
     """
 
     id: AssetId
@@ -81,6 +82,7 @@ class Token:
     decimals: int
     rate_id: str
     name: str = ""
+    optional: bool = False
 
     @property
     def chain(self) -> ChainId:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,8 @@ class Feature(Flag):
     """The driver can also send money."""
     BALANCES = auto()
     """The driver can tell what lies at a destination."""
+    INSPECT = auto()
+    """The driver can say what became of one transaction."""
     SHORTCOMINGS = auto()
     """A wallet may lack what it needs to be paid in an asset."""
 
@@ -111,7 +113,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A chain fact: what lay at a destination went on to its owner, as a flush does it. Identity is as that of a transfer."""
+    """A chain fact: what lay at a destination went on to its owner, as a flush does it. Identity is as that of a transfer.
+
+    Drivers tell every one that they can see, whoever's it is: long after nobody watches a destination it is still flushed.
+    """
 
     chain: ChainId
     tx: str
@@ -192,10 +197,15 @@ class Finality:
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
-    """A transaction that the buyer's wallet is asked to sign; ``payload`` is JSON that the wallet button of the family understands."""
+    """A transaction that the buyer's wallet is asked to sign; ``payload`` is JSON that the wallet button of the family understands.
+
+    ``requests`` are what a wallet of the family can be asked, by the name of its method, with the parameters that it takes: other ways to
+    make the same payment, and what may have to come before.
+    """
 
     family: str
     payload: dict[str, object]
+    requests: dict[str, list[object]] = field(default_factory=dict[str, "list[object]"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Account(StrEnum):
     BUYER = "buyer"
     RECEIVABLE = "receivable"
     WALLET = "wallet"
+    TREASURY = "treasury"
+    """The merchant's own account, to which deposits are swept."""
 
 
 class Reason(StrEnum):
@@ -29,6 +31,9 @@ class Reason(StrEnum):
     DETECTED = "detected"
     FINAL = "final"
     REVERTED = "reverted"
+    SWEPT = "swept"
+    UNSWEPT = "unswept"
+    """A sweep left the chain."""
 
 
 @dataclass(frozen=True, slots=True)

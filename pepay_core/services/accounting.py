@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.payments import Payment
+    from pepay_core.domain.sweeps import Sweep
     from pepay_core.services.minting import Ids
 
 
@@ -31,6 +32,32 @@ class Bookkeeper:
         """Return the posting that takes back a payment, given as it was before it left the chain."""
         source = Account.WALLET if payment.final else Account.RECEIVABLE
         return self._posting(payment, currency, at, Reason.REVERTED, source, Account.BUYER)
+
+    def swept(self, sweep: Sweep, currency: str, at: datetime) -> Posting:
+        """Return the posting for money that went on from a deposit to the merchant's own account."""
+        return self._sweeping(sweep, currency, at, Reason.SWEPT, Account.WALLET, Account.TREASURY)
+
+    def unswept(self, sweep: Sweep, currency: str, at: datetime) -> Posting:
+        """Return the posting that takes back a sweep whose block left the chain."""
+        return self._sweeping(sweep, currency, at, Reason.UNSWEPT, Account.TREASURY, Account.WALLET)
+
+    def _sweeping(self, sweep: Sweep, currency: str, at: datetime, reason: Reason, source: Account, target: Account) -> Posting:
+        # It changes hands of one owner: what it was worth was written down when it came in.
+        return Posting(
+            id=self._ids.posting(),
+            merchant=sweep.merchant,
+            livemode=sweep.livemode,
+            asset=sweep.departure.asset,
+            source=source,
+            target=target,
+            units=sweep.departure.units,
+            value=None,
+            currency=currency,
+            reason=reason,
+            invoice=sweep.invoice,
+            payment=None,
+            at=at,
+        )
 
     def _posting(self, payment: Payment, currency: str, at: datetime, reason: Reason, source: Account, target: Account) -> Posting:
         return Posting(

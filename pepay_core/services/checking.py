@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,8 +15,10 @@ from pepay_core.domain.rates import Pair
 from pepay_core.services.paging import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pepay_core.domain.assets import AssetId
+    from pepay_core.domain.ids import MerchantId
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.ports import Store
     from pepay_core.services.pricing import RateDesk, RateRules
@@ -195,8 +198,7 @@ class LedgerCheck(Check):
                     for status in (Status.PAID, Status.OVERPAID):
                         page = await tx.invoices.page(merchant.id, livemode=livemode, page=Page(limit=_LOOKED_AT), where={"status": str(status)})
                         for invoice in page.items:
-                            held = balances(await tx.ledger.of(invoice.id))
-                            if not any(units > 0 for (_, account, _), units in held.items() if account is Account.WALLET):
+                            if not _holds(balances(await tx.ledger.of(invoice.id))):
                                 findings.append(
                                     Finding(
                                         Verdict.PROBLEM,
@@ -206,6 +208,15 @@ class LedgerCheck(Check):
                                     )
                                 )
         return findings or [Finding(Verdict.OK, "ledger", "every posting sums to zero, every paid invoice is justified")]
+
+
+def _holds(held: Mapping[tuple[MerchantId, Account, AssetId], int]) -> bool:
+    """Tell whether there is money of some asset, where it came in or where it went on to."""
+    totals: Counter[AssetId] = Counter()
+    for (_, account, asset), units in held.items():
+        if account in {Account.WALLET, Account.TREASURY}:
+            totals[asset] += units
+    return any(units > 0 for units in totals.values())
 
 
 class DatabaseCheck(Check):

@@ -88,13 +88,19 @@ class Choosing:
         chain = self._catalogue.chain(token.chain)
         issued = next((each for each in await tx.destinations.of([invoice.id]) if each.family == family), None)
         if issued is not None:
-            if not self._lacking.able(await tx.wallets.get(invoice.merchant, issued.wallet), token):
+            wallet = await tx.wallets.get(invoice.merchant, issued.wallet)
+            # The address that the invoice has must be one from which money can be moved on this network too.
+            _refuse_kind(chain, wallet.kind)
+            if not self._lacking.able(wallet, token):
                 raise AssetNotAccepted(f"the address of this invoice cannot take {token.symbol}", field="asset")
             return
         wallets = [each for each in await tx.wallets.active(invoice.merchant, livemode=invoice.livemode) if each.family == family]
-        able = [each for each in wallets if self._lacking.able(each, token)]
-        if wallets and not able:
-            raise AssetNotAccepted(self._told(wallets, token, chain), field="asset")
+        served = [each for each in wallets if each.kind not in chain.refused_kinds]
+        if wallets and not served:
+            _refuse_kind(chain, wallets[0].kind)
+        able = [each for each in served if self._lacking.able(each, token)]
+        if served and not able:
+            raise AssetNotAccepted(self._told(served, token, chain), field="asset")
         for wallet in sorted(able, key=lambda each: (each.created_at, each.id)):
             if await self._issue_from(tx, invoice, wallet, chain, now):
                 return
@@ -137,3 +143,8 @@ class Choosing:
                 continue
             return True
         return False
+
+
+def _refuse_kind(chain: Chain, kind: str) -> None:
+    if kind in chain.refused_kinds:
+        raise NoDestination(f"{chain.name} cannot take payments to a wallet of kind {kind}: {chain.refused_kinds[kind]}", field="asset")

@@ -329,7 +329,7 @@ class Invoicing:
         unsigned = await chain.payment_request(request, address)
         if unsigned is None:
             raise NotFound(f"{chain.name} makes no transactions for wallets")
-        return {"object": "unsigned_transaction", "family": unsigned.family, "payload": unsigned.payload}
+        return {"object": "unsigned_transaction", "family": unsigned.family, "payload": unsigned.payload, "requests": unsigned.requests}
 
     async def _dossier(self, invoice_id: str) -> Dossier:
         async with self._store.read() as tx:

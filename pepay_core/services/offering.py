@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import AssetId, Token
+    from pepay_core.domain.coverage import ChainState, Coverage
     from pepay_core.domain.merchants import Merchant, Wallet
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
@@ -49,10 +50,10 @@ class Offering:
         return [token for token in self._catalogue.tokens.values() if self._catalogue.chain(token.chain).testnet is not livemode]
 
     def accepted(self, merchant: Merchant, wanted: Sequence[AssetId] | None, *, livemode: bool) -> list[Token]:
-        """Return the assets that an invoice accepts, in order: its own list, else the merchant's, else all."""
+        """Return the assets that an invoice accepts, in order: its own list, else the merchant's, else all that are not optional."""
         known = {token.id: token for token in self.known(livemode=livemode)}
         chosen = wanted if wanted is not None else merchant.tokens
-        return list(known.values()) if chosen is None else [known[each] for each in chosen if each in known]
+        return [token for token in known.values() if not token.optional] if chosen is None else [known[each] for each in chosen if each in known]
 
     async def families(self, tx: Transaction, merchant: Merchant, *, livemode: bool) -> Mapping[str, Sequence[Wallet]]:
         """Return the merchant's wallets by the family of chains that they are for."""
@@ -71,11 +72,12 @@ class Offering:
         chain = self._catalogue.chain(token.chain)
         if token.id in chain.refused:
             return "token_refused"
-        if family_of(token.chain) not in families:
+        wallets = [each for each in families.get(family_of(token.chain), ()) if each.kind not in chain.refused_kinds]
+        if not wallets:
             return "no_wallet"
         if not self._heads.usable(token.chain):
             return "chain_unavailable"
-        lack = self._lacking.obstacle(families[family_of(token.chain)], token)
+        lack = self._lacking.obstacle(wallets, token)
         if lack is not None:
             return lack
         if not self._valuation.priced(token, currency):
@@ -145,9 +147,16 @@ class Offering:
                         "lag": max(state.tip - last.last, 0) if state and state.tip is not None and last else None,
                         "checked_at": seconds(state.checked_at) if state else None,
                         "covered": [
-                            {"from_block": each.first, "to_block": each.last, "to_hash": each.last_hash, "until": seconds(each.until)}
+                            {
+                                "from_block": each.first,
+                                "to_block": each.last,
+                                "to_hash": each.last_hash,
+                                "until": seconds(each.until),
+                                "source": each.source or None,
+                            }
                             for each in coverage
                         ],
+                        "catching_up": catching_up(chain.block_seconds, state, last),
                         "finality": finality_bands(chain.finality),
                     }
                 )
@@ -197,3 +206,12 @@ class Offering:
             return self._catalogue.token(canonical_asset(text))
         except InvalidInput as exc:
             raise InvalidInput(exc.message, field="base") from None
+
+
+def catching_up(block_seconds: float, state: ChainState | None, last: Coverage | None) -> dict[str, Any] | None:
+    """Return how far a watcher is behind, and how fast it gets nearer, while it is catching up."""
+    if state is None or state.pace is None or state.tip is None or last is None or state.tip <= last.last:
+        return None
+    behind = state.tip - last.last
+    nearer = state.pace - 1 / block_seconds if block_seconds > 0 else state.pace
+    return {"blocks_behind": behind, "blocks_per_second": state.pace, "eta": round(behind / nearer) if nearer > 0 else None}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from pepay_core.domain.assets import AssetId, ChainId
+    from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
+    from pepay_core.domain.sweeps import Balance, Sweep
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
 
@@ -58,6 +59,10 @@ class Wallets(Protocol):
 
     async def get(self, merchant: MerchantId, wallet: WalletId) -> Wallet: ...
     async def active(self, merchant: MerchantId, *, livemode: bool) -> list[Wallet]: ...
+    async def of_kind(self, family: str, kind: str) -> list[Wallet]:
+        """Return the wallets of a kind, of all merchants and both environments, archived ones too."""
+        ...
+
     async def archive(self, merchant: MerchantId, wallet: WalletId, at: datetime) -> None: ...
     async def next_index(self, wallet: WalletId) -> int:
         """Allocate and return an index that was never returned before."""
@@ -117,6 +122,10 @@ class Destinations(Protocol):
         """
         ...
 
+    async def from_wallets(self, wallets: Collection[WalletId]) -> list[IssuedDestination]:
+        """Return everything that was issued from these wallets."""
+        ...
+
 
 class Quotes(Protocol):
     """Locked prices."""
@@ -140,6 +149,10 @@ class Payments(Protocol):
         """Return the active payments in blocks above a height."""
         ...
 
+    async def made_by(self, chain: ChainId, transaction: str) -> list[Payment]:
+        """Return the payments of a transaction, reverted ones too."""
+        ...
+
     async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
         """Return the active payments in blocks ``first`` to ``last``."""
         ...
@@ -151,6 +164,28 @@ class Payments(Protocol):
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Payment]:
         """Return payments, newest first; ``where``: invoice, status, asset, transaction, created_from, created_to (all optional)."""
+        ...
+
+
+class Sweeps(Protocol):
+    """Departures from issued destinations: unique by chain, transaction, index and asset."""
+
+    async def add(self, sweep: Sweep) -> bool:
+        """Store it unless its departure is known; tell whether it was new."""
+        ...
+
+    async def save(self, sweep: Sweep) -> None: ...
+    async def known(self, keys: Collection[TransferKey]) -> dict[TransferKey, Sweep]: ...
+    async def above(self, chain: ChainId, height: int) -> list[Sweep]:
+        """Return the active sweeps in blocks above a height."""
+        ...
+
+    async def balances(self, wallets: Collection[WalletId]) -> dict[WalletId, list[Balance]]:
+        """Return what final payments brought to each wallet and what was swept from it, by asset."""
+        ...
+
+    async def at_destinations(self, chain: ChainId, wallets: Collection[WalletId]) -> dict[Address, list[Balance]]:
+        """Return the same for each address on one chain at which there was anything."""
         ...
 
 
@@ -322,6 +357,7 @@ class Transaction(Protocol):
     destinations: Destinations
     quotes: Quotes
     payments: Payments
+    sweeps: Sweeps
     ledger: Ledger
     events: Events
     endpoints: Endpoints

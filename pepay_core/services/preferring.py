@@ -79,17 +79,18 @@ class Preferring:
 
     def _tokens(self, merchant: Merchant, wanted: Sequence[str] | None, *, livemode: bool) -> tuple[AssetId, ...] | None:
         """Return the accepted assets of both environments; what the other one accepts stays as it is."""
-        others = [each for each in self._all(livemode=not livemode) if merchant.tokens is None or each in merchant.tokens]
+        usual = self._usual(livemode=not livemode)
+        others = usual if merchant.tokens is None else [each for each in merchant.tokens if self._is_of(each, livemode=not livemode)]
         if wanted is None:
-            everything = len(others) == len(self._all(livemode=not livemode))
-            return None if everything else (*self._all(livemode=livemode), *others)
+            return None if set(others) == set(usual) else (*self._usual(livemode=livemode), *others)
         if len(wanted) > MAX_TOKENS:
             raise InvalidInput(f"must have at most {MAX_TOKENS} assets", field="tokens")
         chosen = [self._asset(text, f"tokens.{place}", livemode=livemode) for place, text in enumerate(wanted)]
         return (*dict.fromkeys(chosen), *others)
 
-    def _all(self, *, livemode: bool) -> list[AssetId]:
-        return [token.id for token in self._catalogue.tokens.values() if self._is_of(token.id, livemode=livemode)]
+    def _usual(self, *, livemode: bool) -> list[AssetId]:
+        """Return the assets of an environment that are accepted where nothing else is said."""
+        return [token.id for token in self._catalogue.tokens.values() if not token.optional and self._is_of(token.id, livemode=livemode)]
 
     def _is_of(self, asset: AssetId, *, livemode: bool) -> bool:
         token = self._catalogue.tokens.get(asset)

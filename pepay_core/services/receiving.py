@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.contracts.chain import WalletMaterial
+from pepay_core.contracts.chain import WalletMaterial, WalletView
+from pepay_core.domain import money
 from pepay_core.domain.assets import family_of
 from pepay_core.domain.chains import Reference
-from pepay_core.domain.errors import InvalidInput, NotFound, Refused
+from pepay_core.domain.errors import InvalidInput, NoDestination, NotFound, Refused
 from pepay_core.domain.ids import WalletId
 from pepay_core.domain.merchants import Wallet
 from pepay_core.services.paging import slice_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pepay_core.contracts.chain import Chain
     from pepay_core.contracts.context import Clock
+    from pepay_core.domain.sweeps import Balance
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
     from pepay_core.services.lacking import Lacking
@@ -54,6 +56,9 @@ class Receiving:
         chain = self._chain(family, livemode=caller.livemode)
         try:
             material = chain.parse_wallet(kind, value)
+            for other in self._catalogue.family(family):
+                # One wallet serves all networks of the family: what is a token's contract on any of them is nobody's wallet.
+                other.parse_wallet(kind, value)
         except Refused as exc:
             exc.field = exc.field or "value"
             raise
@@ -67,15 +72,18 @@ class Receiving:
             label=label,
             created_at=self._clock.now(),
         )
-        first = await self._first_address(wallet)
+        # A wallet that no network can serve yet may be kept; one that gives no address at all must not be.
+        if material.kind not in chain.refused_kinds:
+            await chain.issue(material, Reference(0, bytes(32)))
         silent = await self._asked(wallet)
         async with self._store.begin() as tx:
             await tx.wallets.add(wallet)
             stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
+            balances = await tx.sweeps.balances([stored.id])
         if stored.id != wallet.id:
             # It was archived before, and has come back under the name that it had.
             silent = await self._asked(stored)
-        return self._view(stored, first, silent)
+        return await self._view(stored, balances.get(stored.id, ()), silent)
 
     async def _asked(self, wallet: Wallet) -> list[str]:
         try:
@@ -88,42 +96,24 @@ class Receiving:
         """Return a wallet that is in use; raises NotFound."""
         async with self._store.read() as tx:
             found = await self._find(tx, caller, wallet)
-        return self._view(found, await self._first_address(found))
+            balances = await tx.sweeps.balances([found.id])
+        return await self._view(found, balances.get(found.id, ()))
 
     async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
         """Return the wallets in use, newest first."""
         async with self._store.read() as tx:
             wallets = await tx.wallets.active(caller.merchant, livemode=caller.livemode)
+            balances = await tx.sweeps.balances([each.id for each in wallets])
         ordered = sorted(wallets, key=lambda each: each.id, reverse=True)
-        return slice_of([self._view(each, await self._first_address(each)) for each in ordered], page)
+        return slice_of([await self._view(each, balances.get(each.id, ())) for each in ordered], page)
 
     async def archive(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Issue no more addresses from a wallet; those that were issued stay watched."""
         async with self._store.begin() as tx:
             found = replace(await self._find(tx, caller, wallet), archived_at=self._clock.now())
             await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
-        return self._view(found, await self._first_address(found))
-
-    def _view(self, wallet: Wallet, first_address: str | None, silent: Sequence[str] = ()) -> dict[str, Any]:
-        lacks = self._lacking.of(wallet)
-        unasked = [f"{name} does not answer, so it is not known yet whether the wallet can take every token there" for name in silent]
-        return {
-            "object": "wallet",
-            "id": wallet.id,
-            "livemode": wallet.livemode,
-            "chain_family": wallet.family,
-            "kind": wallet.kind,
-            "value": _shown(wallet),
-            "label": wallet.label,
-            "first_address": first_address,
-            "addresses_issued": wallet.next_index,
-            "missing_accounts": [
-                {"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()
-            ],
-            "warnings": [*unasked, *lacks.values()],
-            "created_at": seconds(wallet.created_at),
-            "archived_at": seconds(wallet.archived_at),
-        }
+            balances = await tx.sweeps.balances([found.id])
+        return await self._view(found, balances.get(found.id, ()))
 
     @staticmethod
     async def _find(tx: Transaction, caller: Caller, wallet: str) -> Wallet:
@@ -141,11 +131,49 @@ class Receiving:
 
     async def _first_address(self, wallet: Wallet) -> str | None:
         """Return the address at index 0; None where no running chain can tell."""
-        chains = self._catalogue.family(wallet.family)
-        if not chains:
-            return None
-        destination = await chains[0].issue(WalletMaterial(wallet.kind, wallet.value), Reference(0, bytes(32)))
-        return destination.address
+        for chain in self._catalogue.family(wallet.family):
+            try:
+                destination = await chain.issue(WalletMaterial(wallet.kind, wallet.value), Reference(0, bytes(32)))
+            except NoDestination:
+                continue
+            return destination.address
+        return None
+
+    async def _view(self, wallet: Wallet, balances: Sequence[Balance], silent: Sequence[str] = ()) -> dict[str, Any]:
+        lacks = self._lacking.of(wallet)
+        unasked = [f"{name} does not answer, so it is not known yet whether the wallet can take every token there" for name in silent]
+        material = WalletMaterial(wallet.kind, wallet.value)
+        shown = [view for chain in self._catalogue.family(wallet.family) if (view := chain.show_wallet(material)) is not None]
+        view = shown[0] if shown else WalletView(_shown(wallet))
+        return {
+            "object": "wallet",
+            "id": wallet.id,
+            "livemode": wallet.livemode,
+            "chain_family": wallet.family,
+            "kind": wallet.kind,
+            "value": view.value,
+            "label": wallet.label,
+            "first_address": await self._first_address(wallet),
+            "addresses_issued": wallet.next_index,
+            "recovery": view.recovery,
+            "balances": [self._balance(each, followed=view.followed) for each in balances],
+            "missing_accounts": [
+                {"asset": asset, "symbol": self._catalogue.token(asset).symbol, "remedy": remedy} for asset, remedy in lacks.items()
+            ],
+            "warnings": [*unasked, *lacks.values()],
+            "created_at": seconds(wallet.created_at),
+            "archived_at": seconds(wallet.archived_at),
+        }
+
+    def _balance(self, balance: Balance, *, followed: bool) -> dict[str, Any]:
+        """Return a balance with what is known of it: of a wallet that is not followed, nobody here knows what was moved away."""
+        token = self._catalogue.tokens.get(balance.asset)
+        amounts = {"received": balance.received, "swept": balance.swept if followed else None, "waiting": balance.waiting if followed else None}
+        written: dict[str, Any] = {"asset": balance.asset}
+        for name, units in amounts.items():
+            written[name] = None if units is None or token is None else money.plain(money.from_base_units(units, token.decimals))
+            written[f"{name}_base_units"] = None if units is None else str(units)
+        return written
 
 
 def _same(one: Wallet, other: Wallet) -> bool:

@@ -15,15 +15,17 @@ from pepay_core.domain.assets import chain_of
 from pepay_core.domain.invoices import OPEN, Action, Status, assess
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus
 from pepay_core.services.quoting import make_remainder, quote_of
+from pepay_core.services.sweeping import record_departures
 from pepay_core.services.telling import invoice_events, payment_events, previous_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
+    from pepay_core.contracts.chain import Chain
     from pepay_core.contracts.context import Clock
     from pepay_core.domain.assets import AssetId, ChainId
-    from pepay_core.domain.chains import Tip, Transfer
+    from pepay_core.domain.chains import Departure, Tip, Transfer
     from pepay_core.domain.ids import InvoiceId, PaymentId
     from pepay_core.domain.invoices import Assessment, Decision, Invoice
     from pepay_core.domain.ledger import Posting
@@ -133,6 +135,10 @@ class Settling:
             tx, invoice, result, merchant, before, changed, decided=change.decision is not None and change.decision.action is not Action.CANCEL
         )
         return result
+
+    async def sweep(self, tx: Transaction, chain: Chain, departures: Sequence[Departure], *, above: int | None) -> None:
+        """Write down what left issued destinations for their owners; see :func:`~pepay_core.services.sweeping.record_departures`."""
+        await record_departures(tx, chain, departures, above=above, bookkeeper=self._bookkeeper, now=self._clock.now())
 
     # --- payments ----------------------------------------------------------------------
 

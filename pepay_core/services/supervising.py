@@ -12,19 +12,20 @@ from pepay_core.domain import events
 from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.errors import Conflict, PePayError, Unavailable
 from pepay_core.services.presenting import seconds
+from pepay_core.services.progress import Progress
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
     from pepay_core.services.heads import Heads
+    from pepay_core.services.openings import Openings
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
     from pepay_core.services.watching import Look, Watcher
 
 log = logging.getLogger(__name__)
 
-_OPENING: Final = 20.0
 _FAILURES: Final = 3  # in a row, before a chain counts as degraded
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 5.0
@@ -35,18 +36,19 @@ _OLDEST_HEAD: Final = 60.0  # seconds; or ten blocks, whichever is more
 class Keeper:
     """Keeps one chain watched for as long as :meth:`run` runs, in whichever process holds the chain's lease."""
 
-    def __init__(self, watcher: Watcher, store: Store, heads: Heads, outbox: Outbox, clock: Clock, *, holder: str) -> None:
+    def __init__(self, watcher: Watcher, store: Store, heads: Heads, outbox: Outbox, openings: Openings, clock: Clock, *, holder: str) -> None:
         self._watcher = watcher
         self._chain = watcher.chain
         self._store = store
         self._heads = heads
         self._outbox = outbox
+        self._openings = openings
+        self._progress = Progress(watcher.chain.name, clock)
         self._clock = clock
         self._holder = holder
         self._lease_until: datetime | None = None
         self._saved_at: datetime | None = None
         self._failures = 0
-        self._opened = False
         self._looking = asyncio.Lock()
         self._hint = asyncio.Event()
 
@@ -70,7 +72,7 @@ class Keeper:
     async def look_now(self) -> None:
         """Make a pass at once, and another for what it left; raises Unavailable when the chain cannot be looked at."""
         async with self._looking:
-            if not self._opened:
+            if self._chain not in self._openings:
                 raise Unavailable(f"{self._chain.name} has not been reached yet")
             while (look := await self._watcher.look()).more:
                 pass
@@ -81,10 +83,7 @@ class Keeper:
         try:
             if not await self._leads():
                 return _LONGEST_WAIT
-            if not self._opened:
-                async with asyncio.timeout(_OPENING):
-                    await self._chain.open()
-                self._opened = True
+            await self._openings.open(self._chain)
             async with self._looking:
                 look = await self._watcher.look()
             await self._well(look)
@@ -124,15 +123,14 @@ class Keeper:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(3):
                 await self._store.run(lambda tx: tx.leases.drop(f"watch:{self._chain.id}", self._holder))
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(3):
-                await self._chain.close()
+        await self._openings.close(self._chain)
 
     # --- health ---------------------------------------------------------------------------
 
     async def _well(self, look: Look) -> None:
         self._failures = 0
         block, now = look.tip.block, self._clock.now()
+        pace = self._progress.note(look)
         age = (now - block.time).total_seconds()
         stale = not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds)
         await self._note(
@@ -143,6 +141,7 @@ class Keeper:
                 block.height,
                 block.time,
                 now,
+                pace,
             )
         )
 

@@ -193,6 +193,7 @@ class Watcher:
         for invoice_id in sorted({*found, *left, *ripe}):
             change = Change(arrived=found.get(invoice_id, ()), left=frozenset(left.get(invoice_id, ())), prices=prices.get(invoice_id, {}))
             await self._settling.settle(tx, invoice_id, change, {self.chain.id: tip})
+        await self._settling.sweep(tx, self.chain, scan.departures, above=base.height if base != newest else None)
 
         if base != newest:
             await tx.chains.cut_checkpoints(self.chain.id, base.height)

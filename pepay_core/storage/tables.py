@@ -192,6 +192,29 @@ class PaymentRow(Table, tablename="pepay_payment", db=ENGINE):
     value = _maybe_text()
 
 
+class SweepRow(Table, tablename="pepay_sweep", db=ENGINE):
+    """What went on from a destination to the merchant; not active once its block left the chain."""
+
+    seq = BigSerial(primary_key=True)
+    chain = _text()
+    tx = _text()
+    position = _text()
+    asset = _text()
+    address = _text()
+    reference = _maybe_text()
+    recipient = _text()
+    units = BaseUnits()
+    height = BigInt()
+    block_hash = _text()
+    block_time = _time()
+    invoice = _to(InvoiceRow)
+    merchant = _to(MerchantRow)
+    livemode = Boolean()
+    wallet = _to(WalletRow)
+    seen_at = _time()
+    active = Boolean()
+
+
 class EntryRow(Table, tablename="pepay_entry", db=ENGINE):
     """One side of a posting."""
 
@@ -371,6 +394,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     DestinationRow,
     QuoteRow,
     PaymentRow,
+    SweepRow,
     EntryRow,
     EventRow,
     EndpointRow,
@@ -424,6 +448,12 @@ INDEXES: Final = (
     Index("pepay_payment_active", PaymentRow, "chain, height", where="status <> 'reverted'"),
     Index("pepay_payment_confirming", PaymentRow, "chain, id", where="status = 'confirming'"),
     Index("pepay_payment_without_value", PaymentRow, "id", where="rate IS NULL AND quote IS NULL AND status <> 'reverted'"),
+    Index("pepay_destination_by_wallet", DestinationRow, "wallet"),
+    Index("pepay_destination_by_address", DestinationRow, "address"),
+    Index("pepay_sweep_departure", SweepRow, "chain, tx, position, asset", unique=True),
+    Index("pepay_sweep_by_tx", SweepRow, "tx"),
+    Index("pepay_sweep_by_wallet", SweepRow, "wallet, asset", where="active"),
+    Index("pepay_sweep_active", SweepRow, "chain, height", where="active"),
     Index("pepay_entry_sides", EntryRow, "posting, side", unique=True),
     Index("pepay_entry_by_merchant", EntryRow, "merchant, livemode, posting, side"),
     Index("pepay_entry_by_invoice", EntryRow, "invoice, posting, side", where="invoice IS NOT NULL"),

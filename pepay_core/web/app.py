@@ -13,7 +13,7 @@ from litestar.static_files import create_static_files_router
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
 from pepay_core.web import contact, health, reference
-from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, solana_pay, streams, wallets, webhooks
+from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
@@ -42,6 +42,7 @@ OPERATIONS = (
     *webhooks.OPERATIONS,
     *streams.OPERATIONS,
     *ledger.OPERATIONS,
+    *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
     *checkout_api.OPERATIONS,
     *solana_pay.OPERATIONS,

@@ -90,6 +90,9 @@ class WalletRepository(Repository):
         scope = [WalletRow.merchant == merchant, WalletRow.livemode.eq(livemode), WalletRow.archived_at.is_null()]
         return [_wallet(row) for row in await self._select(WalletRow, *scope, order=[WalletRow.id])]
 
+    async def of_kind(self, family: str, kind: str) -> list[Wallet]:
+        return [_wallet(row) for row in await self._select(WalletRow, WalletRow.family == family, WalletRow.kind == kind, order=[WalletRow.id])]
+
     async def archive(self, merchant: MerchantId, wallet: WalletId, at: datetime) -> None:
         if not await self._update(WalletRow, {"archived_at": at}, WalletRow.id == wallet, WalletRow.merchant == merchant):
             raise missing("wallet", wallet)

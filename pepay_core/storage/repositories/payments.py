@@ -14,6 +14,7 @@ from pepay_core.domain.errors import Conflict
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus, Quote
 from pepay_core.storage.codecs import from_amount, from_evidence, to_amount, to_evidence
 from pepay_core.storage.repositories.rows import Repository, filters, missing
+from pepay_core.storage.sessions import is_storable
 from pepay_core.storage.tables import DestinationRow, PaymentRow, QuoteRow
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from piccolo.custom_types import Combinable
 
-    from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId
+    from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId, WalletId
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.records import TransferKey
 
@@ -97,6 +98,9 @@ class DestinationRepository(Repository):
         rows = await self._raw(sql, after, family, *(cold or ()), limit)
         return [_issued(row) for row in rows], rows[-1]["seq"] if rows else after
 
+    async def from_wallets(self, wallets: Collection[WalletId]) -> list[IssuedDestination]:
+        return [_issued(row) for row in await self._of(DestinationRow, DestinationRow.wallet, wallets, order=[DestinationRow.seq])]
+
 
 class QuoteRepository(Repository):
     """Locked prices."""
@@ -147,6 +151,12 @@ class PaymentRepository(Repository):
 
     async def above(self, chain: ChainId, height: int) -> list[Payment]:
         return await self._active(PaymentRow.chain == chain, PaymentRow.height > height)
+
+    async def made_by(self, chain: ChainId, transaction: str) -> list[Payment]:
+        if not is_storable(transaction):
+            return []
+        where = [PaymentRow.chain == chain, PaymentRow.tx == transaction]
+        return [_payment(row) for row in await self._select(PaymentRow, *where, order=[PaymentRow.id])]
 
     async def within(self, chain: ChainId, first: int, last: int) -> list[Payment]:
         return await self._active(PaymentRow.chain == chain, PaymentRow.height >= first, PaymentRow.height <= last)

@@ -49,6 +49,7 @@ class UnsignedTransaction(msgspec.Struct):
     object: str
     family: str
     payload: dict[str, Any]
+    requests: Annotated[dict[str, list[Any]], Meta(description="What the wallet can be asked, by its method, with the parameters that it takes.")]
 
 
 @operation("GET", "/api/v1/checkout/{invoice}", tag="Checkout", access=BUYER, ids=_INVOICE, gives=InvoiceForBuyer)

@@ -22,7 +22,7 @@ class EntryFilter(Paging):
     """Which entries. ``starting_after`` and ``ending_before`` name a posting."""
 
     invoice: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
-    account: Literal["buyer", "receivable", "wallet"] | UnsetType = UNSET
+    account: Literal["buyer", "receivable", "wallet", "treasury"] | UnsetType = UNSET
     asset: AssetText | UnsetType = UNSET
 
 
@@ -32,7 +32,7 @@ class LedgerEntry(msgspec.Struct):
     object: Literal["ledger_entry"]
     id: Annotated[str, Meta(description="The posting, which has two entries.")]
     livemode: bool
-    account: Literal["buyer", "receivable", "wallet"]
+    account: Literal["buyer", "receivable", "wallet", "treasury"]
     asset: str
     amount_base_units: BaseUnits
     value: Money | None

@@ -67,6 +67,15 @@ class Covered(msgspec.Struct):
     to_block: int
     to_hash: str
     until: Seconds
+    source: Annotated[str, Meta(description="The endpoint that answered, where it has a name.")] | None
+
+
+class CatchingUp(msgspec.Struct):
+    """How far a watcher is behind the tip, and how fast it gets nearer."""
+
+    blocks_behind: int
+    blocks_per_second: int
+    eta: Annotated[int, Meta(description="Seconds until the tip is reached, about; null while the tip gets away.")] | None
 
 
 class Chain(msgspec.Struct):
@@ -84,6 +93,7 @@ class Chain(msgspec.Struct):
     lag: Annotated[int, Meta(description="Blocks between the tip and the last one looked at.")] | None
     checked_at: Seconds | None
     covered: list[Covered]
+    catching_up: CatchingUp | None
     finality: list[Band]
 
 

@@ -11,7 +11,7 @@ from pepay_core.domain import ids
 from pepay_core.domain.errors import Conflict, InvalidAddress, NoDestination
 from pepay_core.services.receiving import MAX_ADDRESSES, MAX_LABEL
 from pepay_core.web.operations import operation
-from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent
+from pepay_core.web.schemas import BaseUnits, Money, Nothing, Paging, Seconds, Sent
 
 if TYPE_CHECKING:
     from pepay_core.services.paging import Slice
@@ -34,6 +34,21 @@ class CreateWallet(Sent):
     label: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL)] | None = None
 
 
+class WalletBalance(msgspec.Struct):
+    """What came to a wallet's addresses in one asset, final payments only, and what went on from them to the merchant's own account.
+
+    ``swept`` and ``waiting`` are null where that cannot be seen, because the owner's own wallet moves the money.
+    """
+
+    asset: str
+    received: Money | None
+    received_base_units: BaseUnits
+    swept: Money | None
+    swept_base_units: BaseUnits | None
+    waiting: Money | None
+    waiting_base_units: BaseUnits | None
+
+
 class MissingAccount(msgspec.Struct):
     """An asset in which a wallet cannot be paid yet, and what its owner can do."""
 
@@ -54,6 +69,8 @@ class Wallet(msgspec.Struct):
     label: str | None
     first_address: str | None
     addresses_issued: int
+    recovery: Annotated[str | None, Meta(description="Keep it: with it alone the deposits are found again if the database is lost.")]
+    balances: list[WalletBalance]
     missing_accounts: Annotated[list[MissingAccount], Meta(description="What cannot be paid to this wallet yet; not offered until it can.")]
     warnings: list[str]
     created_at: Seconds

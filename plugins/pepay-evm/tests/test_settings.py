@@ -42,7 +42,7 @@ def problem(**networks):
 def test_the_mainnets_need_only_an_endpoint(key, chain, native, decimals):
     network = only(**{key: {"rpc": [URL]}})
     assert (network.id, network.native.id, network.native.decimals) == (chain, native, 18)
-    assert [(token.symbol, token.decimals) for token in network.tokens] == [("USDC", decimals), ("USDT", decimals)]
+    assert [(token.symbol, token.decimals) for token in network.tokens if not token.optional] == [("USDC", decimals), ("USDT", decimals)]
     assert not network.testnet
     assert not network.idle
 
@@ -64,7 +64,20 @@ def test_a_testnet_mines_when_there_is_something_to_mine_unless_it_says_otherwis
 
 def test_tokens_are_added_to_those_that_are_built_in():
     dai = {"symbol": "DAI", "address": "0xDA10009cBd5D07dd0CeCc66161FC93D7c9000da1", "decimals": 18, "rate_id": "dai"}
-    assert [token.symbol for token in only(arbitrum={"rpc": [URL], "tokens": [dai]}).tokens] == ["USDC", "USDT", "DAI"]
+    assert [token.symbol for token in only(arbitrum={"rpc": [URL], "tokens": [dai]}).tokens if not token.optional] == ["USDC", "USDT", "DAI"]
+
+
+def test_how_far_a_token_is_believed_is_configured():
+    dai = {"symbol": "DAI", "address": "0xDA10009cBd5D07dd0CeCc66161FC93D7c9000da1", "decimals": 18, "rate_id": "dai"}
+    assert only(arbitrum={"rpc": [URL]}).verify_from == Decimal(1000)
+    for flag, standard, strict in ((None, False, False), (True, True, False), (False, False, True)):
+        network = only(arbitrum={"rpc": [URL], "verify_from": "0.5", "tokens": [{**dai, "standard": flag} if flag is not None else dai]})
+        added = network.tokens[-1].id
+        assert (added in network.standard, added in network.strict, network.verify_from) == (standard, strict, Decimal("0.5"))
+        assert network.tokens[0].id in network.standard
+    doubted = only(arbitrum={"rpc": [URL], "tokens": [{**TOKEN, "standard": False}]})
+    assert [token.symbol for token in doubted.tokens if token.id in doubted.strict] == ["USDC"]
+    assert doubted.strict.isdisjoint(doubted.standard)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +114,12 @@ def test_confirmations_are_a_number_or_a_word_or_bands(rule, finality):
         ({"tokens": [{key: value for key, value in TOKEN.items() if key != "decimals"}]}, ["networks.dev", "decimals"]),
         ({"tokens": [TOKEN, {**TOKEN, "address": USDC.lower()}]}, ["dev", "same address"]),
         ({"explorer": "javascript:alert(1)"}, ["networks.dev", "explorer"]),
+        ({"public_rpc": ["http://public.example.com"]}, ["networks.dev", "public_rpc", "https"]),
+        ({"public_rpc": ["https://u:p@public.example.com"]}, ["networks.dev", "public_rpc"]),
+        ({"public_rpc": ["https://public.example.com/?key=1"]}, ["networks.dev", "public_rpc"]),
+        ({"public_rpc": [URL]}, ["networks", "dev", "public_rpc"]),
+        ({"verify_from": "1e3"}, ["networks.dev", "verify_from"]),
+        ({"tokens": [{**TOKEN, "standard": "maybe"}]}, ["networks.dev", "standard"]),
     ],
 )
 def test_an_error_names_the_network_and_the_key_and_no_secret(change, words):

@@ -13,7 +13,8 @@ from pepay_core.api import Delivery
 from pepay_core.testing.foundry import AnvilMissing, find_anvil
 from pepay_sandbox.local_chain import local_chain
 from pepay_sandbox.loopback import serve
-from pepay_sandbox.solana.testing import cluster  # noqa: F401  the fixture
+from pepay_sandbox.solana.clients import solana_js  # noqa: F401  a fixture
+from pepay_sandbox.solana.testing import cluster  # noqa: F401  a fixture
 from pepay_sandbox.wallet import TestWallet
 from pepay_webhook_hmac.notifier import headers
 

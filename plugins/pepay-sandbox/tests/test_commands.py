@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from solders.keypair import Keypair
 
 from pepay_core.api import from_base_units
 from pepay_evm.derivation import check_xpub, deposit_address
@@ -47,6 +48,10 @@ def post(url, body):
 def listening(url):
     with socket.socket() as probe:
         return probe.connect_ex((url.hostname, url.port)) == 0
+
+
+def rpc_of(ready, method, *params):
+    return post(ready["rpc"], {"jsonrpc": "2.0", "id": 1, "method": method, "params": params})[1]["result"]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +102,80 @@ def test_the_faucet_declines_what_it_does_not_understand_or_have(node, wish):
 
     assert status == 422
     assert answer["error"]
+
+
+@pytest.fixture(scope="module")
+def cluster_command():
+    with running("sandbox", "solana", "--json", "--slot-ms", "50", "--final-slots", "2") as process:
+        yield json.loads(process.stdout.readline())
+
+
+def test_a_cluster_says_where_it_is_and_what_lives_on_it(cluster_command):
+    ready = cluster_command
+
+    assert set(ready) == {"rpc", "ws", "genesis", "tokens", "faucet"}
+    assert [(each["symbol"], each["decimals"], each["rate_id"]) for each in ready["tokens"]] == [("USDC", 6, "usd-coin")]
+    assert rpc_of(ready, "getGenesisHash") == ready["genesis"]
+    assert rpc_of(ready, "getTokenSupply", ready["tokens"][0]["mint"])["value"]["uiAmountString"] == "1000000"
+    assert urlsplit(ready["ws"]).port == urlsplit(ready["rpc"]).port + 1
+
+
+def test_the_faucet_of_a_cluster_gives_what_is_asked_for(cluster_command):
+    ready = cluster_command
+    owner, mint = str(Keypair().pubkey()), ready["tokens"][0]["mint"]
+
+    status, answer = post(ready["faucet"], {"address": owner, "sol": "1.5", "usdc": "10.25"})
+
+    assert (status, len(answer["transactions"])) == (200, 2)
+    assert rpc_of(ready, "getBalance", owner, {"commitment": "processed"})["value"] == 1_500_000_000
+    [held] = rpc_of(ready, "getTokenAccountsByOwner", owner, {"mint": mint}, {"commitment": "processed", "encoding": "jsonParsed"})["value"]
+    assert held["account"]["data"]["parsed"]["info"]["tokenAmount"]["uiAmountString"] == "10.25"
+
+
+def test_the_faucet_of_a_cluster_opens_an_account_for_nothing(cluster_command):
+    ready = cluster_command
+    owner = str(Keypair().pubkey())
+
+    assert post(ready["faucet"], {"address": owner, "usdc": "0"})[0] == 200
+    program = {"programId": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"}
+    assert len(rpc_of(ready, "getTokenAccountsByOwner", owner, program, {"commitment": "processed", "encoding": "base64"})["value"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wish", [[], {}, {"address": "0x12"}, {"address": SOMEBODY}, {"address": "1" * 32, "sol": 1}, {"address": "1" * 32, "eth": "1"}]
+)
+def test_the_faucet_of_a_cluster_declines_what_it_does_not_understand(cluster_command, wish):
+    status, answer = post(cluster_command["faucet"], wish)
+
+    assert (status, bool(answer["error"])) == (422, True)
+
+
+def test_a_cluster_whose_slots_are_left_to_the_caller_waits_for_him():
+    with running("sandbox", "solana", "--json", "--slot-ms", "0") as process:
+        ready = json.loads(process.stdout.readline())
+        before = rpc_of(ready, "getSlot", {"commitment": "processed"})
+
+        assert rpc_of(ready, "sandbox_tick", 3) == before + 3
+        assert rpc_of(ready, "getSlot", {"commitment": "processed"}) == before + 3
+
+
+def test_a_cluster_cannot_be_final_before_it_is_confirmed():
+    with running("sandbox", "solana", "--confirm-slots", "3", "--final-slots", "2") as process:
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 2
+    assert "--confirm-slots" in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_cluster_stops_cleanly_when_it_is_told_to(number):
+    with running("sandbox", "solana") as process:
+        assert "solana:" in process.stdout.readline()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert errors == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -17,7 +17,14 @@ from pepay_core.storage.opening import open_database, open_store
 from pepay_core.storage.sessions import Statistics, unit_of_work
 from pepay_core.storage.tables import INDEXES, TABLES
 
-STEPS = ("2026-11-22T08:00:00:000000", "2026-11-22T08:00:01:000000", "2026-11-26T11:00:00:000000", "2026-11-26T11:00:01:000000")
+STEPS = (
+    "2026-11-22T08:00:00:000000",
+    "2026-11-22T08:00:01:000000",
+    "2026-11-26T10:00:00:000000",
+    "2026-11-26T10:00:01:000000",
+    "2026-11-26T11:00:00:000000",
+    "2026-11-26T11:00:01:000000",
+)
 
 
 async def columns(url, *, prefix="pepay_"):

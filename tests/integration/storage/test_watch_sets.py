@@ -121,10 +121,10 @@ async def test_a_refresh_that_fails_lets_nothing_go(store, samples, issue, chain
     issued = await issue(watch_until=until, closed=True)
     watched = WatchSet(chain)
     await refreshed(store, watched, samples.now)
+    async with store.read() as ended:
+        pass
     with pytest.raises(RuntimeError, match="has ended"):
-        async with store.read() as tx:
-            pass
-        await watched.refresh(tx, until)
+        await watched.refresh(ended, until)
 
     assert set(watched.list) == {issued.destination}
     assert await refreshed(store, watched, until) == set()

@@ -63,9 +63,8 @@ def test_a_walk_behind_the_first_block_covers_from_there():
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from("ab"))))
 def test_ranges_stay_contiguous_and_merged_whatever_is_looked_at(steps):
-    ranges, top, fork = look([], block(100), block(100)), block(100), 0
-    for back, forward, source in steps:
-        fork += 1
+    ranges, top = look([], block(100), block(100)), block(100)
+    for fork, (back, forward, source) in enumerate(steps, start=1):
         after = top if not back else block(max(top.height - back, 50), fork)
         top = after if not forward else block(after.height + forward, fork)
         ranges = look(ranges, after, top, source)

@@ -30,7 +30,8 @@ def pepay_tokens(ctx: PluginContext, chains: Mapping[str, Chain]) -> Iterable[To
 
 @hookimpl
 def pepay_checks(ctx: PluginContext) -> Iterable[Check]:
-    """Return one question for each configured network."""
+    """Return two questions for each configured network: whether it is well, and whether deposits can be flushed on it."""
     from pepay_evm.checks import NetworkCheck
+    from pepay_evm.readiness import DepositsCheck
 
-    return [NetworkCheck(network, ctx.http, ctx.clock) for network in ctx.settings.resolved()]
+    return [check(network, ctx.http, ctx.clock) for network in ctx.settings.resolved() for check in (NetworkCheck, DepositsCheck)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pepay_core.api import (
@@ -14,6 +17,7 @@ from pepay_core.api import (
     ConfigError,
     Destination,
     Feature,
+    Inspection,
     InvalidAddress,
     InvalidInput,
     NoDestination,
@@ -21,10 +25,14 @@ from pepay_core.api import (
     Tip,
     UnsignedTransaction,
     WalletMaterial,
+    WalletView,
 )
-from pepay_evm import addresses, decoding, derivation, links
-from pepay_evm.contracts import read_decimals
-from pepay_evm.networks import contract_of
+from pepay_evm import addresses, decoding, deposits, derivation, links
+from pepay_evm.deposits import Treasury
+from pepay_evm.guarding import TokenGuard
+from pepay_evm.inspecting import Inspector, transaction_hash
+from pepay_evm.probing import probe_all
+from pepay_evm.readiness import read_readiness
 from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
 from pepay_evm.scanning import Scanner
 
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     from pepay_evm.rpc import Endpoint
 
 _FIRST_SPAN = 16
+_GUARD_SECONDS = 5.0
 
 
 class EvmChain(Chain):
@@ -44,8 +53,8 @@ class EvmChain(Chain):
     ``refused`` says, once the chain is open, which tokens must not be used and why: their contracts are not what was configured.
     """
 
-    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION
-    wallet_kinds = ("xpub", "addresses")
+    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION | Feature.INSPECT
+    wallet_kinds = ("xpub", "addresses", deposits.KIND)
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
         self.id = network.id
@@ -56,10 +65,15 @@ class EvmChain(Chain):
         self.block_seconds = network.block_seconds
         self.finality = network.finality
         self.refused: Mapping[AssetId, str] = {}
+        self.refused_kinds: Mapping[str, str] = {}
         self._network = network
+        self._http = http
+        self._clock = clock
         self._contracts = network.contracts
         self._rpc = Rpc(network.rpc, http, clock, network.number)
+        self._guard = TokenGuard(network, clock)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
+        self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
         # How many blocks a look covers: no more than the endpoints have shown to bear.
         self._span = min(_FIRST_SPAN, network.max_range)
 
@@ -87,9 +101,12 @@ class EvmChain(Chain):
         if len(reasons) == len(self._rpc.endpoints):
             raise NotReady(f"{self.name}: no endpoint answers: {'; '.join(reasons)}")
         try:
-            self.refused = await self._rpc.step(self._check_tokens)
+            self.refused = await self._rpc.step(self._guard.look)
+            readiness = await self._rpc.step(read_readiness)
         except ChainUnavailable as exc:
             raise NotReady(f"{self.name}: {exc.message}") from exc
+        self.refused_kinds = {} if readiness.refusal is None else {deposits.KIND: readiness.refusal}
+        await probe_all(self._rpc.endpoints)
 
     def parse_address(self, text: str) -> Address:
         """Return the EIP-55 spelling; token contracts are refused, because what is sent to one is lost."""
@@ -100,17 +117,31 @@ class EvmChain(Chain):
         return address
 
     def parse_wallet(self, kind: str, value: str | Sequence[str]) -> WalletMaterial:
-        """Return an account-level xpub, or a list of addresses, each used for one invoice."""
-        if kind != "xpub":
+        """Return an account-level xpub, a treasury with a tag of its own, or a list of addresses, each used for one invoice."""
+        if kind not in {"xpub", deposits.KIND}:
             return super().parse_wallet(kind, value)
         if not isinstance(value, str):
-            raise InvalidInput("an xpub is one text", field="value")
-        return WalletMaterial(kind, derivation.check_xpub(value))
+            raise InvalidInput("an xpub or a treasury is one text", field="value")
+        if kind == "xpub":
+            return WalletMaterial(kind, derivation.check_xpub(value))
+        treasury = Treasury.new(value)
+        self.parse_address(treasury.address)
+        return WalletMaterial(kind, str(treasury))
+
+    def show_wallet(self, wallet: WalletMaterial) -> WalletView | None:
+        """Return a treasury's address, with the recovery line by which its deposits are found again."""
+        if wallet.kind != deposits.KIND:
+            return None
+        return WalletView(Treasury.read(wallet.value).address, recovery=wallet.value, followed=True)
 
     async def issue(self, wallet: WalletMaterial, ref: Reference) -> Destination:
-        """Return the address at ``0/index`` of the account, or the one at the index in the list."""
+        """Return the address at ``0/index`` of the account, the treasury's deposit at the index, or the one at the index in the list."""
+        if wallet.kind in self.refused_kinds:
+            raise NoDestination(f"{self.name} cannot take payments to a {wallet.kind}: {self.refused_kinds[wallet.kind]}")
         if wallet.kind == "xpub":
             return Destination(derivation.deposit_address(wallet.value, ref.index))
+        if wallet.kind == deposits.KIND:
+            return Destination(Treasury.read(wallet.value).deposit(ref.index))
         if wallet.kind != "addresses":
             raise NoDestination(f"{self.name} takes wallets of kind {', '.join(self.wallet_kinds)}")
         listed = json.loads(wallet.value)
@@ -120,7 +151,13 @@ class EvmChain(Chain):
 
     async def tip(self) -> Tip:
         """Return the newest block, and the finalized height where some amount's finality depends on it."""
-        return await self._rpc.step(self._tip)
+        tip = await self._rpc.step(self._tip)
+        if self._guard.due:
+            # What is refused stays as it is while nobody answers.
+            with contextlib.suppress(ChainUnavailable, TimeoutError):
+                async with asyncio.timeout(_GUARD_SECONDS):
+                    self.refused = await self._rpc.step(self._guard.look)
+        return tip
 
     async def block(self, height: int) -> Block | None:
         """Return the block at a height, or None where the endpoint does not have it."""
@@ -144,7 +181,7 @@ class EvmChain(Chain):
             nonlocal span
             while True:
                 try:
-                    return await self._scanner.look(endpoint, watched, after, until, span)
+                    return replace(await self._scanner.look(endpoint, watched, after, until, span), source=endpoint.label)
                 except NodeError:
                     # Nodes limit ranges, results and time in words of their own: any error may mean that the range is too large.
                     if span == 1 or until.height - after.height <= 1:
@@ -162,14 +199,41 @@ class EvmChain(Chain):
             self._span = max(span, 1)
         return result
 
+    async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
+        """Return what became of a transaction: what it brought is what a scan of its block finds, by whichever means that has."""
+        identity = transaction_hash(tx)
+        seen = await self._rpc.step(lambda endpoint: self._inspector.look(endpoint, identity, watched))
+        for endpoint in self._rpc.endpoints if seen is None else ():
+            # One that does not know it may be behind, or may have forgotten it.
+            with contextlib.suppress(ChainUnavailable):
+                seen = seen or await self._inspector.look(endpoint, identity, watched)
+        if seen is None:
+            return None
+        found: tuple[Transfer, ...] = ()
+        if watched and seen.block and seen.parent and not seen.failed:
+            scan = await self.scan(watched, seen.parent, seen.block)
+            found = tuple(each for each in scan.transfers if each.tx == identity or (each.by_balance and each.to.address in seen.named))
+        return Inspection(identity, seen.block, seen.failed, found, seen.ignored, seen.named)
+
+    def through(self, source: str) -> EvmChain:
+        """Return a driver that asks one of the configured endpoints, and no other."""
+        for url, endpoint in zip(self._network.rpc, self._rpc.endpoints, strict=True):
+            if endpoint.label == source:
+                return EvmChain(replace(self._network, rpc=(url,)), self._http, self._clock)
+        known = ", ".join(each.label for each in self._rpc.endpoints)
+        raise InvalidInput(f"{self.name} has no endpoint {source[:80]!r}; it has {known}", field="provider")
+
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return an ERC-681 URI."""
         return links.payment_uri(self._network, request)
 
     async def payment_request(self, request: PaymentRequest, payer: Address) -> UnsignedTransaction | None:
-        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best."""
+        """Return what ``eth_sendTransaction`` takes, without fees, which the wallet knows best, and other ways to ask for it."""
         payload = links.transaction(self._network, request)
-        return None if payload is None else UnsignedTransaction("eip155", {"from": payer, **payload})
+        if payload is None:
+            return None
+        payload = {"from": payer, **payload}
+        return UnsignedTransaction("eip155", payload, links.requests(self._network, payload))
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the network's explorer, where one is configured."""
@@ -190,14 +254,3 @@ class EvmChain(Chain):
             # The two may be answered a moment apart: what is final is never above what is there.
             finalized = min(decoding.header(rest[0], full=False).height, newest.height)
         return Tip(Block(newest.height, newest.hash, newest.time), finalized)
-
-    async def _check_tokens(self, endpoint: Endpoint) -> dict[AssetId, str]:
-        decimals = await read_decimals(endpoint, [contract_of(token.id) for token in self._network.tokens])
-        refused: dict[AssetId, str] = {}
-        for token in self._network.tokens:
-            answer = decimals[contract_of(token.id)]
-            if isinstance(answer, str):
-                refused[token.id] = answer
-            elif answer != token.decimals:
-                refused[token.id] = f"{token.symbol} is configured with {token.decimals} decimals, and its contract has {answer}"
-        return refused

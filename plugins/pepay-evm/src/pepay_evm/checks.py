@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import ChainUnavailable, Check, Finding, Verdict
-from pepay_evm import decoding
-from pepay_evm.contracts import read_decimals
+from pepay_evm.contracts import read_facts
+from pepay_evm.guarding import problem
 from pepay_evm.networks import contract_of
-from pepay_evm.rpc import Call, Rpc, WrongChain
+from pepay_evm.probing import probe
+from pepay_evm.rpc import Rpc, WrongChain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pepay_core.api import Clock, Http
+    from pepay_evm.capabilities import Capabilities
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
+_ENOUGH_BLOCKS: Final = 10
+
 
 class NetworkCheck(Check):
-    """Whether each endpoint answers, serves the right chain, keeps up with it, and knows the tokens as they are configured."""
+    """Whether each endpoint answers, serves the right chain, keeps up with it, knows the tokens as configured, and what else it can do."""
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
         self.name = f"evm {network.key}"
         self._network = network
         self._clock = clock
         self._endpoints = Rpc(network.rpc, http, clock, network.number).endpoints
+        self._section = f"[plugin.evm.networks.{network.key}]"
 
     async def run(self) -> list[Finding]:
         """Ask every endpoint."""
-        return [finding for endpoint in self._endpoints for finding in await self._judge(endpoint)]
+        judged = await asyncio.gather(*map(self._judge, self._endpoints))
+        return [finding for findings in judged for finding in findings]
 
     async def _judge(self, endpoint: Endpoint) -> list[Finding]:
-        section = f"[plugin.evm.networks.{self._network.key}]"
         subject = f"{self._network.name} {endpoint.label}"
         try:
-            (latest,) = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False))])
-            head = decoding.header(latest, full=False)
-            decimals = await read_decimals(endpoint, [contract_of(token.id) for token in self._network.tokens])
+            probed = await probe(endpoint)
+            facts = await read_facts(endpoint, [contract_of(token.id) for token in self._network.tokens])
         except WrongChain as exc:
-            return [Finding(Verdict.PROBLEM, subject, f"serves eip155:{exc.served}, not {self._network.id}", f"correct rpc or chain in {section}")]
+            return [
+                Finding(Verdict.PROBLEM, subject, f"serves eip155:{exc.served}, not {self._network.id}", f"correct rpc or chain in {self._section}")
+            ]
         except ChainUnavailable as exc:
-            return [Finding(Verdict.PROBLEM, subject, exc.message, f"start the node, or give {section} another rpc")]
+            return [Finding(Verdict.PROBLEM, subject, exc.message, f"start the node, or give {self._section} another rpc")]
 
-        findings = []
+        head, able = probed.head, probed.capabilities
+        findings: list[Finding] = []
         age = self._clock.now() - head.time
         if not self._network.idle and age > timedelta(seconds=max(60.0, 20 * self._network.block_seconds)):
             findings.append(
@@ -51,8 +61,30 @@ class NetworkCheck(Check):
                 )
             )
         for token in self._network.tokens:
-            answer = decimals[contract_of(token.id)]
-            if answer != token.decimals:
-                message = answer if isinstance(answer, str) else f"configured with {token.decimals} decimals, and the contract has {answer}"
-                findings.append(Finding(Verdict.PROBLEM, f"{subject} {token.symbol}", message, f"correct tokens in {section}"))
-        return findings or [Finding(Verdict.OK, subject, f"at block {head.height}")]
+            reason = problem(token, facts[contract_of(token.id)])
+            if reason is not None:
+                findings.append(Finding(Verdict.PROBLEM, f"{subject} {token.symbol}", reason, f"correct tokens in {self._section}"))
+        findings += [Finding(verdict, subject, message, remedy) for verdict, message, remedy in self._lacks(able, head.height)]
+        return findings or [Finding(Verdict.OK, subject, f"at block {head.height}; {_in_words(able)}")]
+
+    def _lacks(self, able: Capabilities, height: int) -> Iterator[tuple[Verdict, str, str]]:
+        """Tell what an endpoint cannot do, what that costs, and what to do about it."""
+        if not able.logs:
+            advice = self._network.logs_advice or "use an endpoint that answers eth_getLogs"
+            yield Verdict.PROBLEM, "it tells no events (eth_getLogs), so payments in tokens are not seen through it", advice
+        elif able.log_range is not None and able.log_range < _ENOUGH_BLOCKS <= height:
+            message = f"it tells the events of no more than {able.log_range} block(s) at a time, so catching up after an outage is slow"
+            yield Verdict.WARNING, message, "use an endpoint, or a plan, with a larger range for eth_getLogs"
+        if self._network.wants_finalized and not able.finalized:
+            message = "it does not know which block is finalized, so payments that wait for that are never confirmed through it"
+            yield Verdict.PROBLEM, message, f"use another endpoint, or give a number of blocks as confirmations in {self._section}"
+        if able.trace is None and not (able.override or able.deployless or able.multicall):
+            message = f"it tells nothing of the {self._network.native.symbol} that contracts send, as some exchanges and wallets do"
+            yield Verdict.WARNING, message, "add an endpoint with trace_block, debug_traceBlockByNumber, or eth_call with state overrides"
+
+
+def _in_words(able: Capabilities) -> str:
+    trace = {"trace_block": "trace_block", "debug": "debug_traceBlockByNumber", None: "comparing balances"}[able.trace]
+    # On a chain that has just begun there was no longer range to ask about.
+    events = f"; events of up to {able.log_range} blocks at a time" if (able.log_range or 0) >= _ENOUGH_BLOCKS else ""
+    return f"what contracts send is seen by {trace}{events}"

@@ -21,7 +21,8 @@ class Network:
     """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover.
 
     ``standard`` are the tokens that are known to move what their events say; payments in them are held against balances only from
-    ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove.
+    ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove. ``logs_advice`` says what to do about
+    an endpoint that tells no events. ``public_rpc`` is what wallets may be told to use; it holds no credentials.
     """
 
     key: str
@@ -39,6 +40,8 @@ class Network:
     standard: frozenset[AssetId] = frozenset()
     strict: frozenset[AssetId] = frozenset()
     verify_from: Decimal = VERIFY_FROM
+    logs_advice: str = ""
+    public_rpc: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -91,15 +94,32 @@ def _mainnet(
     explorer: str,
     usdc: tuple[str, int],
     usdt: tuple[str, int],
+    others: tuple[tuple[str, str, int, str, str], ...],
+    logs_advice: str = "",
 ) -> Network:
     chain = ChainId(f"eip155:{number}")
-    tokens = (erc20(chain, "USDC", *usdc, "usd-coin", "USD Coin"), erc20(chain, "USDT", *usdt, "tether", "Tether USD"))
+    tokens = (
+        erc20(chain, "USDC", *usdc, "usd-coin", "USD Coin"),
+        erc20(chain, "USDT", *usdt, "tether", "Tether USD"),
+        *(replace(erc20(chain, *other), optional=True) for other in others),
+    )
     return Network(
-        key, name, chain, coin(chain, *native), finality, block_seconds, tokens, explorer, standard=frozenset(token.id for token in tokens)
+        key=key,
+        name=name,
+        id=chain,
+        native=coin(chain, *native),
+        finality=finality,
+        block_seconds=block_seconds,
+        tokens=tokens,
+        explorer=explorer,
+        standard=frozenset(token.id for token in tokens),
+        logs_advice=logs_advice,
     )
 
 
 # Decimals are the contracts' own, and read from the chain again when a network is opened: both dollars have 18 on BNB Smart Chain.
+# Wrapped and bridged coins are known, so that one that is sent in place of the coin itself is seen and can be accepted by hand, but they are
+# offered only by merchants who ask for them. A wrapped coin can be changed into the coin one for one at its contract, so it has the coin's price.
 _MAINNETS: Final = (
     _mainnet(
         "ethereum",
@@ -111,17 +131,24 @@ _MAINNETS: Final = (
         explorer="https://etherscan.io",
         usdc=("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6),
         usdt=("0xdAC17F958D2ee523a2206206994597C13D831ec7", 6),
+        others=(("WETH", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", 18, "ethereum", "Wrapped Ether"),),
     ),
     _mainnet(
         "bsc",
         "BNB Smart Chain",
         56,
         native=("BNB", "binancecoin", "BNB"),
+        # A block is final by the votes of the validators some blocks later, and nodes say so by the tag.
         finality=Finality.finalized(),
         block_seconds=0.45,
         explorer="https://bscscan.com",
         usdc=("0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d", 18),
         usdt=("0x55d398326f99059fF775485246999027B3197955", 18),
+        others=(
+            ("WBNB", "0xbb4CdB9CBd36B01bD1cBaEBF2De08d9173bc095c", 18, "binancecoin", "Wrapped BNB"),
+            ("ETH", "0x2170Ed0880ac9A755fd29B2688956BD959F933F8", 18, "ethereum", "Binance-Peg Ether"),
+        ),
+        logs_advice="the public endpoints of this network answer no eth_getLogs: use one of a provider, or your own node",
     ),
     _mainnet(
         "avalanche",
@@ -134,6 +161,10 @@ _MAINNETS: Final = (
         explorer="https://snowtrace.io",
         usdc=("0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E", 6),
         usdt=("0x9702230A8Ea53601f5cD2dc00fDBc13d4dF4A8c7", 6),
+        others=(
+            ("WAVAX", "0xB31f66AA3C1e785363F0875A1B74E27b85FD66c7", 18, "avalanche-2", "Wrapped AVAX"),
+            ("WETH.e", "0x49D5c2BdFfac6CE2BFdB6640F4F80f226bc10bAB", 18, "ethereum", "Bridged Ether"),
+        ),
     ),
     _mainnet(
         "arbitrum",
@@ -146,6 +177,10 @@ _MAINNETS: Final = (
         explorer="https://arbiscan.io",
         usdc=("0xaf88d065e77c8cC2239327C5EDb3A432268e5831", 6),
         usdt=("0xFd086bC7CD5C481DCC9C85ebE478A1C0b69FCbb9", 6),
+        others=(
+            ("WETH", "0x82aF49447D8a07e3bd95BD0d56f35241523fBab1", 18, "ethereum", "Wrapped Ether"),
+            ("USDC.e", "0xFF970A61A04b1cA14834A43f5dE4533eBDDB5CC8", 6, "usd-coin", "Bridged USD Coin"),
+        ),
     ),
 )
 MAINNETS: Final = {network.key: network for network in _MAINNETS}

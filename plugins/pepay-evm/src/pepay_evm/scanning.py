@@ -9,6 +9,7 @@ from pepay_core.api import AssetId, Block, ChainUnavailable, CursorOrphaned, Sca
 from pepay_evm import blooms, decoding
 from pepay_evm.addresses import checksummed
 from pepay_evm.decoding import TRANSFER, Header, Log, Malformed, Receipt, Transaction
+from pepay_evm.departures import FACTORY, FLUSHED, Departures
 from pepay_evm.rpc import Call
 from pepay_evm.verifying import Verifier
 
@@ -41,8 +42,9 @@ class Scanner:
         self._network = network
         self._assets = {**assets, SYSTEM: network.native.id}
         self._verifier = Verifier(network)
-        self._masks = {address: blooms.mask(address, TRANSFER) for address in self._assets}
-        self._filter = {"address": list(self._assets), "topics": [TRANSFER]}
+        self._departures = Departures(network.id, network.native.id, assets)
+        self._masks = {address: blooms.mask(address, TRANSFER) for address in self._assets} | {FACTORY: blooms.mask(FACTORY, FLUSHED)}
+        self._filter = {"address": [*self._assets, FACTORY], "topics": [[TRANSFER, FLUSHED]]}
 
     async def look(self, endpoint: Endpoint, watched: Watchlist, after: Block, until: Block, span: int) -> Scan:
         """Return what arrived in the ``span`` blocks above ``after``, or fewer where ``until`` is nearer."""
@@ -68,7 +70,8 @@ class Scanner:
         transfers = await self._transfers(endpoint, headers, logs, destinations)
         transfers = await self._verifier.verified(endpoint, {each.hash: each.parent for each in headers}, transfers)
         blocks = tuple(Block(each.height, each.hash, each.time) for each in headers)
-        return Scan(blocks[-1], blocks[-_HEADERS_KEPT:], transfers)
+        departures = await self._departures.read(endpoint, headers, logs)
+        return Scan(blocks[-1], blocks[-_HEADERS_KEPT:], transfers, departures)
 
     async def _logs(self, endpoint: Endpoint, headers: Sequence[Header], logs: list[Log]) -> list[Log]:
         """Return the events of the range, asking again for those that a header promises and the answer leaves out."""

@@ -54,6 +54,12 @@ def _explorer(url: str) -> str:
     return url.rstrip("/")
 
 
+def _public(url: str) -> str:
+    if not re.fullmatch(r"https://[^\s/?#@]+(/[^\s?#]*)?", url):
+        raise ValueError("must be an https URL without a name, a password or a query: it is shown to everybody who pays")
+    return url
+
+
 _Symbol = Annotated[str, Field(pattern=r"^[!-~]{1,20}$")]
 _RateId = Annotated[str, Field(pattern=r"^[-_.a-z0-9]{1,80}$")]
 _Decimals = Annotated[int, Field(ge=0, le=77)]
@@ -110,11 +116,14 @@ class NetworkSettings(PluginSettings):
     tokens: list[TokenSettings] = Field(default_factory=list)
     block_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     explorer: Annotated[str, AfterValidator(_explorer)] | None = None
+    public_rpc: list[Annotated[str, AfterValidator(_public)]] = Field(default_factory=list)
     max_range: Annotated[int, Field(ge=1, le=1000)] = 64
     verify_from: Annotated[str, AfterValidator(_amount)] = str(VERIFY_FROM)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if {url.get_secret_value().rstrip("/") for url in self.rpc} & {url.rstrip("/") for url in self.public_rpc}:
+            raise ValueError("public_rpc names an endpoint of rpc: what is in it is shown to everybody who pays")
         addresses = [token.address for token in self.tokens]
         if len(set(addresses)) != len(addresses):
             raise ValueError("two tokens have the same address")
@@ -172,6 +181,7 @@ def _resolve(key: str, given: NetworkSettings) -> Network:
             idle=testnet if given.idle is None else given.idle,
             rpc=tuple(given.rpc),
             max_range=given.max_range,
+            public_rpc=tuple(given.public_rpc),
             verify_from=Decimal(given.verify_from),
             standard=(network.standard | _flagged(network.id, given, True)) - _flagged(network.id, given, False),
             strict=_flagged(network.id, given, False),

@@ -12,14 +12,13 @@ is proven; see ``Trust``.
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
-from pepay_evm.contracts import balance_call
+from pepay_evm.contracts import balance_call, contract_failed
 from pepay_evm.decoding import TRANSFER
 from pepay_evm.networks import contract_of
 from pepay_evm.rpc import Call, NodeError
@@ -38,10 +37,6 @@ RECENT: Final = 128
 
 _AT_ONCE: Final = 50
 _WORD: Final = 66
-# How nodes say that the contract failed, and not they.
-_FAILED: Final = re.compile(
-    r"revert|vm execution error|vm exception|evm error|invalid opcode|invalid jump|stack (under|over)|out of gas|gas required"
-)
 
 
 class Trust(Enum):
@@ -222,7 +217,7 @@ class Verifier:
 def _balance(answer: Any) -> int | None:
     """Return a balance, -1 where the contract does not tell it, or None where the node does not know."""
     if isinstance(answer, NodeError):
-        return -1 if _FAILED.search(answer.message.lower()) else None
+        return -1 if contract_failed(answer) else None
     if answer is None:
         return None
     word = decoding.data(answer)

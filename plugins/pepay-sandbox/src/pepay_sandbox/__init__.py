@@ -26,7 +26,7 @@ def pepay_rate_providers(ctx: PluginContext) -> Iterable[RateProvider]:
 
 @hookimpl
 def pepay_commands() -> Iterable[click.Command]:
-    """Contribute `pepay sandbox evm`, and the command behind `pepay demo`."""
-    from pepay_sandbox.commands import demo, evm
+    """Contribute `pepay sandbox evm` and `pepay sandbox solana`, and the command behind `pepay demo`."""
+    from pepay_sandbox.commands import demo, evm, solana
 
-    return [evm, demo]
+    return [evm, solana, demo]

@@ -28,6 +28,24 @@ def evm(**options: Any) -> None:
         raise click.ClickException(exc.strerror or str(exc)) from exc
 
 
+@click.command("solana")
+@click.option(
+    "--port", type=click.IntRange(0, 65534), default=0, help="Where JSON-RPC listens, with WebSockets at the next; 0 lets the system choose."
+)
+@click.option("--slot-ms", type=click.IntRange(0, 600_000), default=400, show_default=True, help="Milliseconds between slots; 0 leaves them to you.")
+@click.option("--confirm-slots", type=click.IntRange(0, 1000), default=1, show_default=True, help="Slots until a transaction is confirmed.")
+@click.option("--final-slots", type=click.IntRange(0, 1000), default=32, show_default=True, help="Slots until it is finalized.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
+def solana(**options: Any) -> None:
+    """Run a local Solana cluster with a test USDC and a faucet until stopped."""
+    if options["confirm_slots"] > options["final_slots"]:
+        raise click.UsageError("--confirm-slots may not be more than --final-slots: nothing is final before it is confirmed.")
+    try:
+        run_until_stopped(_solana(**options))
+    except OSError as exc:
+        raise click.ClickException(exc.strerror or str(exc)) from exc
+
+
 @click.command("demo")
 @click.option("--pay", is_flag=True, help="Buy once in the terminal, show each event with its timing, and stop.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Where PePay listens; 8000, or another where that is taken. 0 lets the system choose.")
@@ -65,9 +83,46 @@ async def _evm(*, port: int, node: Any, chain_id: int, block_seconds: int, as_js
         wallet = await TestWallet.open(chain)
         usdc = await wallet.deploy_token()
         tap = await stack.enter_async_context(serve(faucet(chain, wallet, usdc)))
-        ready = {"rpc": chain.rpc, "ws": None, "chain_id": chain.chain_id, "node": chain.node, "tokens": [usdc.body()], "faucet": tap}
+        ready = {"rpc": chain.rpc, "ws": chain.ws, "chain_id": chain.chain_id, "node": chain.node, "tokens": [usdc.body()], "faucet": tap}
         click.echo(json.dumps(ready) if as_json else _summary(ready))
         await asyncio.Event().wait()
+
+
+async def _solana(*, port: int, slot_ms: int, confirm_slots: int, final_slots: int, as_json: bool) -> None:
+    import asyncio
+
+    import aiohttp
+
+    from pepay_sandbox.loopback import serve
+    from pepay_sandbox.solana.faucet import faucet
+    from pepay_sandbox.solana.local_cluster import local_cluster
+    from pepay_sandbox.solana.wallet import SolanaWallet
+
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        cluster = await stack.enter_async_context(
+            local_cluster(session, port=port, slot_ms=slot_ms, confirm_slots=confirm_slots, final_slots=final_slots)
+        )
+        wallet = await SolanaWallet.open(cluster)
+        usdc = await wallet.deploy_token()
+        await cluster.settle()
+        tap = await stack.enter_async_context(serve(faucet(cluster, wallet, usdc)))
+        ready = {"rpc": cluster.rpc, "ws": cluster.ws, "genesis": cluster.genesis, "tokens": [usdc.body()], "faucet": tap}
+        click.echo(json.dumps(ready) if as_json else _solana_summary(cluster.id, ready))
+        await asyncio.Event().wait()
+
+
+def _solana_summary(chain: str, ready: dict[str, Any]) -> str:
+    usdc = ready["tokens"][0]
+    return "\n".join(
+        [
+            f"Cluster {chain}: {ready['rpc']}",
+            f"WebSockets: {ready['ws']}",
+            f"{usdc['symbol']} ({usdc['decimals']} decimals): {usdc['mint']}",
+            f'Faucet: curl -d \'{{"address":"…","sol":"1","usdc":"100"}}\' {ready["faucet"]}',
+            "Ctrl-C stops it, and nothing is kept.",
+        ]
+    )
 
 
 def _summary(ready: dict[str, Any]) -> str:

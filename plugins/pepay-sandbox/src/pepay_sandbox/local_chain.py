@@ -36,6 +36,11 @@ class LocalChain:
         """The CAIP-2 name."""
         return f"eip155:{self.chain_id}"
 
+    @property
+    def ws(self) -> str | None:
+        """Where it answers WebSockets: anvil at the same port, py-evm nowhere."""
+        return self.rpc.replace("http://", "ws://") if self.node == "anvil" else None
+
     async def fund(self, address: str, wei: int) -> None:
         """Set the balance of an address."""
         await self.client.call("anvil_setBalance", address, quantity(wei))

@@ -38,6 +38,9 @@ class Node:
     def airdrop(self, address: str, lamports: int) -> Landed | None:
         """Send lamports from the faucet, as a transaction of its own; None where it has not so many."""
         payer = self._faucet.pubkey()
+        left = self.ledger.engine.account(str(payer))
+        if left is None or lamports >= left.lamports:
+            return None
         # Two equal airdrops on one blockhash would be one transaction: each has another limit.
         instructions = [
             set_compute_unit_limit(next(self._airdrops)),
