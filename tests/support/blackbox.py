@@ -89,7 +89,7 @@ class Market(Listening):
     """CoinGecko, Coinbase and Kraken, each with the prices that a test gives it; one without prices is down."""
 
     def __init__(self) -> None:
-        usual = {"ETH": "3000", "USDC": "1"}
+        usual = {"ETH": "3000", "SOL": "150", "USDC": "1"}
         self.prices: dict[str, dict[str, str]] = {name: dict(usual) for name in ("coingecko", "coinbase", "kraken")}
         super().__init__()
 
@@ -99,7 +99,7 @@ class Market(Listening):
         if not prices:
             return 503, b"down"
         if source == "coingecko":
-            coins = {"ethereum": "ETH", "usd-coin": "USDC"}
+            coins = {"ethereum": "ETH", "solana": "SOL", "usd-coin": "USDC"}
             found = {
                 coin: {"usd": float(prices[coins[coin]]), "last_updated_at": int(time.time())} for coin in query["ids"][0].split(",") if coin in coins
             }
@@ -107,7 +107,7 @@ class Market(Listening):
         if source == "coinbase":
             symbol = query["currency"][0]
             return 200, json.dumps({"data": {"currency": symbol, "rates": {"USD": prices.get(symbol)}}}).encode()
-        pairs = {"ETHUSD": "ETH", "XETHZUSD": "ETH", "USDCUSD": "USDC"}
+        pairs = {"ETHUSD": "ETH", "XETHZUSD": "ETH", "SOLUSD": "SOL", "USDCUSD": "USDC"}
         asked = query.get("pair", [",".join(pairs)])[0].split(",")
         result = {pair: {"a": [prices[pairs[pair]]], "b": [prices[pairs[pair]]], "c": [prices[pairs[pair]]]} for pair in asked if pair in pairs}
         return 200, json.dumps({"error": [], "result": result}).encode()
