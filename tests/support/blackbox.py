@@ -308,13 +308,32 @@ def make_gateway(
     folder: Path, market: Market, node_url: str, tokens: list[tuple[str, str, int, str]], database: str | None = None, **rates: Any
 ) -> Gateway:
     """Make an installation as its README says: init, then a configuration that names a network."""
+    listed = ", ".join(
+        f'{{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "{rate}" }}' for symbol, address, decimals, rate in tokens
+    )
+    return gateway_on(
+        folder,
+        market,
+        f"""
+[plugin.evm.networks.dev]
+name = "Dev"
+chain = "eip155:31337"
+rpc = ["{node_url}"]
+testnet = true
+native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
+confirmations = 2
+tokens = [{listed}]
+""",
+        database,
+    )
+
+
+def gateway_on(folder: Path, market: Market, networks: str, database: str | None = None) -> Gateway:
+    """Make an installation that has the networks of a piece of configuration."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PEPAY_")}
     gateway = Gateway(folder, environ | {"PYTHONUNBUFFERED": "1"})
     arguments = ["--database", database] if database else []
     gateway.made = json.loads(gateway.run("init", "--yes", "--json", *arguments).stdout)
-    listed = ", ".join(
-        f'{{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "{rate}" }}' for symbol, address, decimals, rate in tokens
-    )
     with (folder / "pepay.toml").open("a") as file:
         file.write(
             f"""
@@ -328,14 +347,6 @@ base_url = "{market.url}/coingecko"
 base_url = "{market.url}/coinbase"
 [plugin.kraken]
 base_url = "{market.url}/kraken"
-[plugin.evm.networks.dev]
-name = "Dev"
-chain = "eip155:31337"
-rpc = ["{node_url}"]
-testnet = true
-native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
-confirmations = 2
-tokens = [{listed}]
-"""
+{networks}"""
         )
     return gateway
