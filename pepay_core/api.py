@@ -45,6 +45,7 @@ from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
 from pepay_core.domain.rates import Pair, Rate, read_price
+from pepay_core.domain.sources import Source, SourceState, Testimony
 from pepay_core.domain.sweeps import Balance
 from pepay_core.domain.watchlist import Watchlist
 from pepay_core.hookspecs import hookimpl
@@ -108,6 +109,9 @@ __all__ = [
     "Refused",
     "Scan",
     "SecretsDriver",
+    "Source",
+    "SourceState",
+    "Testimony",
     "Tip",
     "Token",
     "Transfer",

@@ -54,6 +54,10 @@ def status(invocation: Invocation, *, json_: bool) -> None:
             click.echo(f"\n{row['id']}: {row['reason']}")
         if row["catching_up"]:
             click.echo(f"\n{row['id']}: {_progress(row['catching_up'])}")
+    endpoints = [[row["id"], each["endpoint"], each["state"], _text(each["head"]), each["reason"] or ""] for row in rows for each in row["endpoints"]]
+    if endpoints:
+        click.echo("")
+        as_table(["CHAIN", "ENDPOINT", "STATE", "HEAD", ""], endpoints)
 
 
 @chain.command()

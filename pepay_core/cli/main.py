@@ -81,7 +81,10 @@ class LazyGroup(click.Group):
 def _plugin_group(ctx: click.Context, name: str) -> click.Group | None:
     from pepay_core.cli.contributed import plugin_group
 
-    return plugin_group(ctx.ensure_object(Invocation), name)
+    invocation = ctx.ensure_object(Invocation)
+    # A subcommand is looked up before the function below has run: what --config named is known by then, and not yet said.
+    invocation.config = invocation.config or ctx.params.get("config")
+    return plugin_group(invocation, name)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

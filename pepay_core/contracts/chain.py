@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.chains import Block, Destination, PaymentRequest, Reference, Scan, Tip, Transfer, UnsignedTransaction
     from pepay_core.domain.inspecting import Inspection
+    from pepay_core.domain.sources import Source, Testimony
     from pepay_core.domain.watchlist import Watchlist
 
 
@@ -142,6 +143,25 @@ class Chain(ABC):
         Raises ChainUnavailable when no endpoint knows the state of that block, which most forget after some minutes.
         """
         raise NotImplementedError
+
+    async def corroborate(self, transfers: Sequence[Transfer]) -> Mapping[tuple[ChainId, str, str, AssetId], Testimony]:
+        """Return, by ``Transfer.key``, what a second source says of each transfer; leave out what there is nobody to ask about.
+
+        Core asks before it makes money final, and again until the answer is ``AGREED``. The answer is about exactly this transfer: its
+        block by hash, its destination, its amount.
+        """
+        return {}
+
+    async def second_look(self, watched: Watchlist, after: Block, until: Block, first: str) -> Scan | None:
+        """Return what another source than the one named ``first`` (by ``Scan.source``) finds in a range that was looked at before.
+
+        Returns None where there is no other, or none that answers; raises as ``scan`` does when one is expected to answer later.
+        """
+        return None
+
+    def sources(self) -> Sequence[Source]:
+        """Return the places that the chain is read from, as they fare now; asks nobody."""
+        return ()
 
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return a URI that wallets open, or None where the chain has no such thing."""

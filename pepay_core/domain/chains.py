@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.money import MAX_BASE_UNITS
+from pepay_core.domain.sources import Testimony
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,10 +52,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The newest block of a healthy endpoint, and the height up to which the chain itself calls blocks final, where it does."""
+    """The newest block of a healthy endpoint, and the height up to which the chain itself calls blocks final, where it does.
+
+    ``witnessed`` is the height that a second source has reached as well, where several are read: nothing above it counts as depth.
+    """
 
     block: Block
     finalized: int | None = None
+    witnessed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +164,14 @@ class FinalityBand:
 
 @dataclass(frozen=True, slots=True)
 class Finality:
-    """When a payment on a chain is final, by its value: the first band that covers it decides."""
+    """When a payment on a chain is final, by its value: the first band that covers it decides.
+
+    Where a chain is read from several sources, a second one must agree. ``alone_up_to`` is how much (in the invoice's currency; None:
+    any amount) one source is believed alone while no other answers.
+    """
 
     bands: tuple[FinalityBand, ...]
+    alone_up_to: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Insist on a last band without limit, so that every amount has a rule."""
@@ -187,12 +197,23 @@ class Finality:
                     return band
         return self.bands[-1]
 
+    def preferring(self, own: Finality | None) -> Finality:
+        """Return the rule with the bands of another where there is one: who must agree is never a preference."""
+        return self if own is None else replace(self, bands=own.bands)
+
+    def believes(self, testimony: Testimony | None, value: Decimal | None) -> bool:
+        """Tell whether what the other sources say of a transfer allows it to be final; None: there is nobody to ask."""
+        if testimony is Testimony.UNHEARD:
+            return self.alone_up_to is None or (value is not None and value <= self.alone_up_to)
+        return testimony is None or testimony is Testimony.AGREED
+
     def reached(self, *, height: int, tip: Tip, value: Decimal | None) -> bool:
-        """Tell whether a transfer at this height is final, seen from this tip."""
+        """Tell whether a transfer at this height is deep enough to be final, seen from this tip."""
         blocks = self.band(value).blocks
         if blocks is None:
             return tip.finalized is not None and height <= tip.finalized
-        return tip.block.height - height + 1 >= blocks
+        newest = tip.block.height if tip.witnessed is None else min(tip.block.height, tip.witnessed)
+        return newest - height + 1 >= blocks
 
 
 @dataclass(frozen=True, slots=True)

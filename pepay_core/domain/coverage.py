@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import ChainId
     from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.ids import InvoiceId, MerchantId, WalletId
+    from pepay_core.domain.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,19 @@ class ChainHealth(StrEnum):
 
     STARTING = "starting"
     HEALTHY = "healthy"
+    IMPAIRED = "impaired"
+    """It is watched, and some of the places that it is read from are out."""
     DEGRADED = "degraded"
+
+    @property
+    def usable(self) -> bool:
+        """Whether payments on the chain are seen."""
+        return self in {ChainHealth.HEALTHY, ChainHealth.IMPAIRED}
 
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """What the watcher last knew of a chain; ``reason`` says what is wrong while it is degraded.
+    """What the watcher last knew of a chain; ``reason`` says what is wrong while it is impaired or degraded.
 
     ``pace`` is how many blocks a second it gets through while it catches up with the tip, and None when there is nothing to catch up with.
     """
@@ -70,6 +78,7 @@ class ChainState:
     tip_time: datetime | None
     checked_at: datetime
     pace: int | None = None
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

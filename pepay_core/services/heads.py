@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pepay_core.domain.coverage import ChainHealth
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,4 +38,4 @@ class Heads:
     def usable(self, chain: ChainId) -> bool:
         """Tell whether a buyer can be sent to this chain now: it was reached, and its watcher is well."""
         state = self._states.get(chain)
-        return state is not None and state.health is ChainHealth.HEALTHY
+        return state is not None and state.health.usable

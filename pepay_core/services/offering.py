@@ -10,7 +10,7 @@ from pepay_core.domain.assets import canonical_asset, family_of
 from pepay_core.domain.errors import InvalidInput, RatesUnavailable
 from pepay_core.domain.rates import Pair
 from pepay_core.services.paging import Slice
-from pepay_core.services.presenting import evidence_objects, finality_bands, seconds
+from pepay_core.services.presenting import evidence_objects, finality_bands, seconds, source_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,6 +158,8 @@ class Offering:
                         ],
                         "catching_up": catching_up(chain.block_seconds, state, last),
                         "finality": finality_bands(chain.finality),
+                        "alone_up_to": None if chain.finality.alone_up_to is None else money.plain(chain.finality.alone_up_to),
+                        "endpoints": source_objects(state.sources if state else ()),
                     }
                 )
         return written

@@ -12,7 +12,7 @@ from pepay_core.domain.chains import Finality, PaymentRequest
 from pepay_core.domain.invoices import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.merchants import Merchant
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import Evidence
+    from pepay_core.domain.sources import Source
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.heads import Heads
     from pepay_core.services.offering import Offer
@@ -73,6 +74,11 @@ def finality_bands(finality: Finality) -> list[dict[str, Any]]:
         }
         for band in finality.bands
     ]
+
+
+def source_objects(sources: Iterable[Source]) -> list[dict[str, Any]]:
+    """Return the places that a chain is read from as the API writes them."""
+    return [{"endpoint": each.label, "state": str(each.state), "reason": each.reason, "head": each.head} for each in sources]
 
 
 def _latest(dossier: Dossier, token: Token) -> Quote | None:

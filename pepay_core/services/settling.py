@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.ledger import Posting
     from pepay_core.domain.merchants import Merchant
     from pepay_core.domain.payments import Quote
+    from pepay_core.domain.sources import Testimony
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.accounting import Bookkeeper
     from pepay_core.services.assembling import Assembler
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Transaction
     from pepay_core.services.presenting import Presenter
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.records import TransferKey
 
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
@@ -47,13 +49,15 @@ class Change:
     """What is to be applied to one invoice.
 
     ``arrived`` are transfers seen on the chain, new or seen before; ``left`` are payments whose block is gone and that were not seen
-    again; ``prices`` is what one unit of an asset is worth now, for transfers that no quote covers.
+    again; ``prices`` is what one unit of an asset is worth now, for transfers that no quote covers; ``heard`` is what other sources say
+    of transfers (None: there is nobody to ask), and what is not in it does not become final.
     """
 
     arrived: Sequence[Transfer] = ()
     left: frozenset[PaymentId] = frozenset()
     prices: Mapping[AssetId, Decimal] = field(default_factory=dict["AssetId", "Decimal"])
     decision: Decision | None = None
+    heard: Mapping[TransferKey, Testimony | None] = field(default_factory=dict["TransferKey", "Testimony | None"])
 
 
 class Settling:
@@ -104,7 +108,7 @@ class Settling:
 
         state = judge()
         after = {key: replace(payment, value=state.values[key]) for key, payment in after.items()}
-        after = {key: self._finalise(payment, merchant, tips, now) for key, payment in after.items()}
+        after = {key: self._finalise(payment, merchant, tips, change.heard, now) for key, payment in after.items()}
         state = judge()
 
         remainder = self._remainder(invoice, state, quotes, after.values(), now, closed=closed_at is not None)
@@ -193,13 +197,16 @@ class Settling:
             return payment
         return replace(payment, rate=prices[payment.transfer.asset])
 
-    def _finalise(self, payment: Payment, merchant: Merchant, tips: Mapping[ChainId, Tip], now: datetime) -> Payment:
-        tip = tips.get(payment.transfer.chain)
-        if tip is None or payment.status is not PaymentStatus.CONFIRMING:
+    def _finalise(
+        self, payment: Payment, merchant: Merchant, tips: Mapping[ChainId, Tip], heard: Mapping[TransferKey, Testimony | None], now: datetime
+    ) -> Payment:
+        transfer = payment.transfer
+        tip = tips.get(transfer.chain)
+        if tip is None or payment.status is not PaymentStatus.CONFIRMING or transfer.key not in heard:
             return payment
-        chain = payment.transfer.chain
-        finality = merchant.finality.get(chain, self._catalogue.chain(chain).finality)
-        if not finality.reached(height=payment.transfer.block.height, tip=tip, value=payment.value):
+        finality = self._catalogue.chain(transfer.chain).finality.preferring(merchant.finality.get(transfer.chain))
+        deep = finality.reached(height=transfer.block.height, tip=tip, value=payment.value)
+        if not deep or not finality.believes(heard[transfer.key], payment.value):
             return payment
         return replace(payment, status=PaymentStatus.CONFIRMED, confirmed_at=now)
 

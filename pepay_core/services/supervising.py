@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain import events
 from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.errors import Conflict, PePayError, Unavailable
-from pepay_core.services.presenting import seconds
+from pepay_core.domain.sources import SourceState
+from pepay_core.services.presenting import seconds, source_objects
 from pepay_core.services.progress import Progress
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
+    from pepay_core.domain.sources import Source
     from pepay_core.services.heads import Heads
     from pepay_core.services.openings import Openings
     from pepay_core.services.ports import Store, Transaction
@@ -30,7 +32,11 @@ _FAILURES: Final = 3  # in a row, before a chain counts as degraded
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 5.0
 _SAVED: Final = timedelta(seconds=10)  # how often the state of a chain that is well is written down
+_OUT: Final = timedelta(seconds=30)  # how long a source may be out before it counts; one in quarantine counts at once
 _OLDEST_HEAD: Final = 60.0  # seconds; or ten blocks, whichever is more
+
+
+_BADNESS: Final = {ChainHealth.IMPAIRED: 1, ChainHealth.DEGRADED: 2}
 
 
 class Keeper:
@@ -49,6 +55,7 @@ class Keeper:
         self._lease_until: datetime | None = None
         self._saved_at: datetime | None = None
         self._failures = 0
+        self._out_since: dict[str, datetime] = {}
         self._looking = asyncio.Lock()
         self._hint = asyncio.Event()
 
@@ -132,18 +139,26 @@ class Keeper:
         block, now = look.tip.block, self._clock.now()
         pace = self._progress.note(look)
         age = (now - block.time).total_seconds()
-        stale = not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds)
-        await self._note(
-            ChainState(
-                self._chain.id,
-                ChainHealth.DEGRADED if stale else ChainHealth.HEALTHY,
-                f"the newest block is {int(age)} s old" if stale else None,
-                block.height,
-                block.time,
-                now,
-                pace,
-            )
-        )
+        health, reason = ChainHealth.HEALTHY, self._lost(now)
+        if reason is not None:
+            health = ChainHealth.IMPAIRED
+        if not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds):
+            health, reason = ChainHealth.DEGRADED, f"the newest block is {int(age)} s old"
+        await self._note(ChainState(self._chain.id, health, reason, block.height, block.time, now, pace, self._sources()))
+
+    def _lost(self, now: datetime) -> str | None:
+        """Return in words which sources are out, once they have been so for a while, or None."""
+        sources = self._sources()
+        out = {each.label: each for each in sources if not each.well}
+        self._out_since = {label: self._out_since.get(label, now) for label in out}
+        lost = [each for label, each in out.items() if each.state is SourceState.QUARANTINED or now - self._out_since[label] >= _OUT]
+        if not lost:
+            return None
+        told = "; ".join(f"{each.label}: {each.reason}" for each in lost)
+        return f"{len(lost)} of {len(sources)} endpoints cannot be used: {told}"
+
+    def _sources(self) -> tuple[Source, ...]:
+        return tuple(self._chain.sources())
 
     async def _failed(self, reason: str) -> float:
         self._failures += 1
@@ -151,7 +166,7 @@ class Keeper:
         if self._failures >= _FAILURES:
             last = self._heads.get(self._chain.id)
             tip, tip_time = (last.tip, last.tip_time) if last else (None, None)
-            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now())
+            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), self._sources())
             with contextlib.suppress(PePayError):
                 await self._note(state)
         return min(0.5 * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
@@ -160,17 +175,16 @@ class Keeper:
         """Remember a state; write it down when it tells something new, with an event when the chain's health has changed."""
         before = self._heads.get(self._chain.id)
         self._heads.put(state)
-        turned = before is None or before.health is not state.health
+        turned = before is None or (before.health, _states(before)) != (state.health, _states(state))
         if not turned and self._saved_at is not None and state.checked_at - self._saved_at < _SAVED:
             return
 
         async def work(tx: Transaction) -> None:
             stored = await tx.chains.state(self._chain.id)
             await tx.chains.save_state(state)
-            was_bad = stored is not None and stored.health is ChainHealth.DEGRADED
-            is_bad = state.health is ChainHealth.DEGRADED
-            if was_bad is not is_bad:
-                await self._announce(tx, state, events.CHAIN_DEGRADED if is_bad else events.CHAIN_RECOVERED)
+            was, now = _BADNESS.get(stored.health, 0) if stored else 0, _BADNESS.get(state.health, 0)
+            if was != now:
+                await self._announce(tx, state, events.CHAIN_DEGRADED if now > was else events.CHAIN_RECOVERED)
 
         await self._store.run(work)
         self._saved_at = state.checked_at
@@ -183,8 +197,13 @@ class Keeper:
             "livemode": not self._chain.testnet,
             "state": str(state.health),
             "reason": state.reason,
+            "endpoints": source_objects(state.sources),
             "tip": state.tip,
             "tip_time": seconds(state.tip_time),
         }
         for merchant in await tx.merchants.all():
             await self._outbox.publish(tx, kind, merchant=merchant.id, livemode=not self._chain.testnet, subject=self._chain.id, obj=obj)
+
+
+def _states(state: ChainState) -> list[tuple[str, SourceState]]:
+    return [(each.label, each.state) for each in state.sources if not each.well]

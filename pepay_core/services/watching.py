@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.chains import Scan
 from pepay_core.domain.coverage import extended
 from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned
+from pepay_core.domain.sources import Testimony
 from pepay_core.services.appraising import Appraising
 from pepay_core.services.settling import Change
 from pepay_core.services.watch_sets import WatchSet
+from pepay_core.services.witnessing import Witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.settling import Settling
     from pepay_core.services.valuing import Valuation
+    from pepay_core.services.witnessing import Heard
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Watcher:
         self._appraising = Appraising(store, valuation, catalogue)
         self._watched = WatchSet(chain)
         self._clock = clock
+        self._witnesses = Witnesses(chain, store)
         self._judged: Tip | None = None
         self._rested: datetime | None = None
         self._behind = 0
@@ -88,15 +92,18 @@ class Watcher:
             return Look(tip, tip.block, more=False)
 
         base, scan = await self._scan(newest, tip)
-        if scan.cursor == newest and self._judged == tip and not self._rest_is_over(scan, tip, started):
+        unsettled = await self._witnesses.follow(base, scan)
+        if scan.cursor == newest and self._judged == tip and not unsettled and not self._rest_is_over(scan, tip, started):
             return Look(tip, scan.cursor, more=False)
 
+        heard = await self._witnesses.hear(self._watched.list, base, scan)
         found: dict[InvoiceId, list[Transfer]] = defaultdict(list)
-        for transfer in scan.transfers:
+        for transfer in heard.arrived:
             found[self._watched.invoice_of(transfer.to)].append(transfer)
         prices = await self._appraising.prices(found)
-        covered_until = self._covered_until(scan, tip, started)
-        await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices))
+        covered_until = self._covered_until(heard.covered, tip, started)
+        await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices, heard))
+        self._witnesses.heeded(heard, scan.cursor)
         self._judged, self._rested = tip, started
         return Look(tip, scan.cursor, more=scan.cursor.height < tip.block.height)
 
@@ -163,9 +170,9 @@ class Watcher:
         if not self.chain.idle or (same_past and self._behind < _BEHIND):
             raise ChainUnavailable(f"the endpoint is at block {tip.block.height}, behind block {checkpoints[0].height} that was already looked at")
 
-    def _covered_until(self, scan: Scan, tip: Tip, started: datetime) -> datetime:
-        at_head = scan.cursor == tip.block
-        return max(scan.cursor.time, started) if self.chain.idle and at_head else scan.cursor.time
+    def _covered_until(self, covered: Block, tip: Tip, started: datetime) -> datetime:
+        at_head = covered == tip.block
+        return max(covered.time, started) if self.chain.idle and at_head else covered.time
 
     def _rest_is_over(self, scan: Scan, tip: Tip, now: datetime) -> bool:
         """Tell whether an unchanged head of an idle chain must be written down again, because time passes on it all the same."""
@@ -183,15 +190,23 @@ class Watcher:
         covered_until: datetime,
         found: Mapping[InvoiceId, Sequence[Transfer]],
         prices: Mapping[InvoiceId, Mapping[AssetId, Decimal]],
+        heard: Heard,
     ) -> None:
         await tx.chains.hold(self.chain.id)
         if await tx.chains.newest_checkpoint(self.chain.id) != newest:
             raise Conflict(f"{self.chain.id} was moved on by another watcher")
 
-        left = await self._left(tx, base, scan) if base != newest else {}
-        ripe = await self._ripe(tx, tip)
-        for invoice_id in sorted({*found, *left, *ripe}):
-            change = Change(arrived=found.get(invoice_id, ()), left=frozenset(left.get(invoice_id, ())), prices=prices.get(invoice_id, {}))
+        for invoice_id, replaced in sorted(heard.replaced.items()):
+            await self._settling.settle(tx, invoice_id, Change(left=replaced), {})
+        left = await self._left(tx, base, heard.arrived) if base != newest else {}
+        ripe = await self._ripe(tx, tip, heard)
+        for invoice_id in sorted({*found, *left, *heard.refuted, *ripe}):
+            change = Change(
+                arrived=found.get(invoice_id, ()),
+                left=frozenset(left.get(invoice_id, ())) | heard.refuted.get(invoice_id, frozenset()),
+                prices=prices.get(invoice_id, {}),
+                heard=heard.testimonies,
+            )
             await self._settling.settle(tx, invoice_id, change, {self.chain.id: tip})
         await self._settling.sweep(tx, self.chain, scan.departures, above=base.height if base != newest else None)
 
@@ -204,24 +219,25 @@ class Watcher:
         covered = extended(coverage, self.chain.id, base, scan.cursor, covered_until, scan.source)
         await tx.chains.set_coverage(self.chain.id, covered, base.height)
 
-    async def _left(self, tx: Transaction, base: Block, scan: Scan) -> dict[InvoiceId, set[PaymentId]]:
-        """Return the payments whose block left the chain, unless this scan has found them again in another block."""
-        again = {transfer.key for transfer in scan.transfers}
+    async def _left(self, tx: Transaction, base: Block, arrived: Sequence[Transfer]) -> dict[InvoiceId, set[PaymentId]]:
+        """Return the payments whose block left the chain, unless this pass has found them again in another block."""
+        again = {transfer.key for transfer in arrived}
         left: dict[InvoiceId, set[PaymentId]] = defaultdict(set)
         for payment in await tx.payments.above(self.chain.id, base.height):
             if payment.transfer.key not in again:
                 left[payment.invoice].add(payment.id)
         return left
 
-    async def _ripe(self, tx: Transaction, tip: Tip) -> set[InvoiceId]:
-        """Return the invoices with a payment that this tip makes final."""
+    async def _ripe(self, tx: Transaction, tip: Tip, heard: Heard) -> set[InvoiceId]:
+        """Return the invoices with a payment that this tip makes final, as far as other sources agree."""
         merchants: dict[MerchantId, Merchant] = {}
         ripe: set[InvoiceId] = set()
         for payment in await tx.payments.confirming(self.chain.id):
             if payment.merchant not in merchants:
                 merchants[payment.merchant] = await tx.merchants.get(payment.merchant)
-            finality = merchants[payment.merchant].finality.get(self.chain.id, self.chain.finality)
-            if finality.reached(height=payment.transfer.block.height, tip=tip, value=payment.value):
+            finality = self.chain.finality.preferring(merchants[payment.merchant].finality.get(self.chain.id))
+            believed = finality.believes(heard.testimonies.get(payment.transfer.key, Testimony.AWAITED), payment.value)
+            if believed and finality.reached(height=payment.transfer.block.height, tip=tip, value=payment.value):
                 ripe.add(payment.invoice)
         return ripe
 

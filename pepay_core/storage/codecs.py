@@ -15,6 +15,7 @@ from pepay_core.domain.errors import InvalidInput
 from pepay_core.domain.invoices import Action, Decision
 from pepay_core.domain.jsontext import Number
 from pepay_core.domain.rates import Evidence
+from pepay_core.domain.sources import Source, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,16 @@ def from_finality(text: str) -> dict[ChainId, Finality]:
         ChainId(chain): Finality(tuple(FinalityBand(from_amount(up_to), blocks) for up_to, blocks in bands))
         for chain, bands in from_json(text).items()
     }
+
+
+def to_sources(sources: Sequence[Source]) -> str:
+    """Write the places that a chain is read from."""
+    return to_json([[each.label, each.state, each.reason, each.head] for each in sources])
+
+
+def from_sources(text: str | None) -> tuple[Source, ...]:
+    """Read the places that a chain is read from; None where they were never written down."""
+    return tuple(Source(label, SourceState(state), reason, head) for label, state, reason, head in from_json(text or "[]"))
 
 
 def _to_time(at: datetime) -> str:

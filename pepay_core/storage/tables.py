@@ -331,6 +331,7 @@ class ChainStateRow(Table, tablename="pepay_chain_state", db=ENGINE):
     tip_time = _maybe_time()
     checked_at = _time()
     pace = Integer(default=None, null=True)
+    sources = _maybe_text()
 
 
 class ColdBalanceRow(Table, tablename="pepay_cold_balance", db=ENGINE):

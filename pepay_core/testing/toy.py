@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.api import (
+    MAX_BASE_UNITS,
     Address,
     AssetId,
     Block,
@@ -63,6 +64,7 @@ class ToyNet:
     """The chain itself, and what a test does to it: it has the methods of ``pepay_core.testing.chain.Net``."""
 
     token: AssetId | None = DOLLAR.id
+    most: int = MAX_BASE_UNITS
     seconds: int = 10
     down: bool = False
     blocks: list[ToyBlock] = field(default_factory=lambda: [ToyBlock(Block(0, "genesis", _GENESIS))])

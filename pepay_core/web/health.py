@@ -76,7 +76,7 @@ def _chains(runtime: Runtime) -> Iterator[str]:
     states = {chain: state for chain in runtime.catalogue.chains if (state := runtime.heads.get(chain))}
     yield from _family("pepay_chain_healthy", "gauge", "Whether the chain's watcher reaches a healthy node.")
     for chain, state in states.items():
-        yield f'pepay_chain_healthy{{chain="{chain}"}} {int(state.health is ChainHealth.HEALTHY)}'
+        yield f'pepay_chain_healthy{{chain="{chain}"}} {int(state.health.usable)}'
     yield from _family("pepay_chain_tip", "gauge", "The height of the newest block seen.")
     for chain, state in states.items():
         if state.tip is not None:

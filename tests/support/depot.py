@@ -1,10 +1,14 @@
-"""The deposit factory on a node, with what tests do to it."""
+"""The deposit factory on a node, and a treasury wallet in the engine, with what tests do to them."""
 
+from engines import ETH
+
+from pepay_core.services.paging import Page
 from pepay_core.testing import erc20
 from pepay_evm.bytecode import DEPOSIT_FACTORY_EVENTS
 from pepay_evm.deposits import DEPLOYER, DEPLOYER_CODE, DEPLOYMENT, FACTORY, flush_call
 
 NATIVE = "0x" + "0" * 40
+TREASURY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 def word(value):
@@ -38,3 +42,15 @@ class Depot:
     def events(self, receipt, name="Flushed"):
         topic = next(value for signature, value in DEPOSIT_FACTORY_EVENTS.items() if signature.startswith(name + "("))
         return [log for log in receipt["logs"] if log["address"] == FACTORY.lower() and log["topics"][0] == topic]
+
+
+async def treasury_wallet(pepay, value=TREASURY):
+    """Put a treasury in the place of the engine's own wallet."""
+    for wallet in (await pepay.runtime.receiving.page(pepay.caller, Page())).items:
+        await pepay.runtime.receiving.archive(pepay.caller, wallet["id"])
+    return await pepay.runtime.receiving.create(pepay.caller, "eip155", "treasury", value)
+
+
+async def waiting(pepay, wallet, asset=ETH):
+    shown = await pepay.runtime.receiving.get(pepay.caller, wallet["id"])
+    return next(((each["received"], each["swept"], each["waiting"]) for each in shown["balances"] if each["asset"] == asset), None)

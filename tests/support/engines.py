@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,15 +12,21 @@ from blackbox import XPUB
 
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.runtime import Runtime
+from pepay_core.secrets import FileSecrets
 from pepay_core.services.callers import Caller
 from pepay_core.services.founding import found
 from pepay_core.services.paging import Page
 from pepay_core.services.requesting import InvoiceRequest
+from pepay_core.settings import load_settings
 from pepay_core.testing import erc20
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
+    from blackbox import Market
+
+    from pepay_core.settings import Settings
     from pepay_core.testing.anvil import Anvil
     from pepay_core.testing.clock import FakeClock
 
@@ -102,6 +109,39 @@ class Engine(Books):
         hash_ = self.node.send(to, sent) if contract is None else self.node.send(contract, data=erc20.transfer(to, sent))
         self.mine()
         return hash_
+
+
+def configured(folder: Path, database_url: str, market: Market, anvil: Anvil, *, rpc: Sequence[str] = (), network: str = "") -> Settings:
+    """Return settings for a node with two tokens deployed; ``rpc`` are endpoints before it, ``network`` further keys of the network."""
+    anvil.mine()
+    usdc = anvil.deploy(erc20.coin("USDC", 6, 10**15))
+    dai = anvil.deploy(erc20.coin("DAI", 18, 2**256 - 1))
+    config = folder / "pepay.toml"
+    config.write_text(f"""
+[database]
+url = "{database_url}"
+[plugin.coingecko]
+base_url = "{market.url}/coingecko"
+[plugin.coinbase]
+base_url = "{market.url}/coinbase"
+[plugin.kraken]
+base_url = "{market.url}/kraken"
+[plugin.evm.networks.dev]
+name = "Dev"
+chain = "{CHAIN}"
+rpc = {json.dumps(list(rpc) or [anvil.url])}
+testnet = true
+native = {{ symbol = "ETH", rate_id = "ethereum" }}
+confirmations = 2
+tokens = [
+  {{ symbol = "USDC", address = "{usdc}", decimals = 6, rate_id = "usd-coin" }},
+  {{ symbol = "DAI", address = "{dai}", decimals = 18, rate_id = "usd-coin" }},
+]
+{network}
+""")
+    settings = load_settings(config, {})
+    FileSecrets(settings.key_path, {}).create()
+    return settings
 
 
 @asynccontextmanager

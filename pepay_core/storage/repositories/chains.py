@@ -11,7 +11,7 @@ from pepay_core.domain.chains import Block, Destination
 from pepay_core.domain.coverage import ChainHealth, ChainState, Coverage
 from pepay_core.domain.rates import AgreedRate, NoRate, Pair
 from pepay_core.services.records import RateRecord
-from pepay_core.storage.codecs import from_amount, from_evidence, to_amount, to_evidence
+from pepay_core.storage.codecs import from_amount, from_evidence, from_sources, to_amount, to_evidence, to_sources
 from pepay_core.storage.repositories.rows import Repository
 from pepay_core.storage.tables import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 
@@ -101,7 +101,16 @@ class ChainRepository(Repository):
         row = await self._find(ChainStateRow, chain)
         if row is None:
             return None
-        return ChainState(row["chain"], ChainHealth(row["health"]), row["reason"], row["tip"], row["tip_time"], row["checked_at"], row["pace"])
+        return ChainState(
+            row["chain"],
+            ChainHealth(row["health"]),
+            row["reason"],
+            row["tip"],
+            row["tip_time"],
+            row["checked_at"],
+            row["pace"],
+            from_sources(row["sources"]),
+        )
 
     async def save_state(self, state: ChainState) -> None:
         row = {
@@ -112,6 +121,7 @@ class ChainRepository(Repository):
             "tip_time": state.tip_time,
             "checked_at": state.checked_at,
             "pace": state.pace,
+            "sources": to_sources(state.sources),
         }
         await self._upsert(ChainStateRow, [row], [ChainStateRow.chain])
 

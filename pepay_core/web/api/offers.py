@@ -78,6 +78,15 @@ class CatchingUp(msgspec.Struct):
     eta: Annotated[int, Meta(description="Seconds until the tip is reached, about; null while the tip gets away.")] | None
 
 
+class SourceSeen(msgspec.Struct):
+    """A place that a chain is read from, by its address without any key."""
+
+    endpoint: str
+    state: Literal["serving", "standby", "resting", "quarantined"]
+    reason: str | None
+    head: int | None
+
+
 class Chain(msgspec.Struct):
     """A chain, and how its watcher fares."""
 
@@ -86,7 +95,7 @@ class Chain(msgspec.Struct):
     name: str
     livemode: bool
     native: str
-    state: Literal["starting", "healthy", "degraded"]
+    state: Literal["starting", "healthy", "impaired", "degraded"]
     reason: str | None
     tip: int | None
     tip_time: Seconds | None
@@ -95,6 +104,8 @@ class Chain(msgspec.Struct):
     covered: list[Covered]
     catching_up: CatchingUp | None
     finality: list[Band]
+    alone_up_to: Annotated[Money | None, Meta(description="What one endpoint is believed alone, while no other answers; null: anything.")]
+    endpoints: list[SourceSeen]
 
 
 class Rate(msgspec.Struct):

@@ -24,11 +24,12 @@ contract Deposit {
             (bool done, bytes memory answer) = job.token.call{gas: job.gasEach}(abi.encodeWithSelector(0xa9059cbb, job.treasury, job.amount));
             if (!done || !(answer.length == 0 || (answer.length >= 32 && uint256(bytes32(answer)) == 1))) revert TokenRefused();
         }
-        if (address(this).balance != 0) {
-            // By a call, which the treasury may refuse: destruction alone would force the coins upon a contract that cannot spend them.
+        if (address(this).balance != 0 && job.treasury.code.length != 0) {
+            // By a call, which a contract may refuse: destruction alone would force the coins upon one that cannot spend them.
             (bool taken,) = job.treasury.call{value: address(this).balance, gas: job.gasEach}("");
             if (!taken) revert TreasuryRefused();
         }
+        // To an account without code this moves the coins, at no cost of its own.
         selfdestruct(job.treasury);
     }
 }

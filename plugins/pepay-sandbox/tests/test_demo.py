@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -79,6 +80,42 @@ def test_one_purchase_goes_from_unpaid_to_paid_and_each_event_arrives_once(demo,
     assert len(webhooks) == len(set(webhooks)) == sum(step["source"] == "webhook" for step in told["steps"])
     assert all(step["seconds"] >= 0 for step in told["steps"])
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not entry_points(group="pepay.plugins", name="solana"), reason="pepay-solana is not installed")
+@pytest.mark.parametrize(("coin", "symbol"), [("solana-usdc", "USDC"), ("sol", "SOL")])
+def test_a_purchase_on_solana_goes_from_unpaid_to_paid(demo, tmp_path, coin, symbol):
+    with demo("--pay", "--json", "--node", "py-evm", "--with", coin) as process:
+        output, errors = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, errors) == (0, "")
+    told = json.loads(output)
+    webhooks = [step["what"] for step in told["steps"] if step["source"] == "webhook" and step["detail"] == "both signatures valid"]
+    [sent] = [step["what"] for step in told["steps"] if step["source"] == "wallet"]
+    assert told["paid"] is True
+    assert sent.endswith(symbol)
+    assert {"invoice.created", "invoice.processing", "payment.detected", "invoice.paid"} <= set(webhooks)
+    assert len(webhooks) == len(set(webhooks))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not entry_points(group="pepay.plugins", name="solana"), reason="pepay-solana is not installed")
+def test_the_shop_offers_both_chains_and_the_button_pays_on_solana_too(demo):
+    with demo("--json", "--node", "py-evm") as process:
+        ready = json.loads(process.stdout.readline())
+        shop, key = ready["shop"], ready["key"]
+        [usdc] = ready["solana"]["tokens"]
+        front = ask(shop)
+        assert usdc["asset"] in front
+        assert ready["solana"]["chain"]["id"] + "/slip44:501" in front
+
+        made = ask(f"{ready['api']}/invoices", {"amount_usd": "10.00", "pay_with": usdc["asset"]}, key=key)
+        invoice = f"{ready['api']}/invoices/{made['id']}"
+        ask(f"{shop}demo/pay/{made['id']}", form={"amount": "under"})
+        until(lambda: ask(invoice, key=key)["status"], "underpaid")
+        ask(f"{shop}demo/pay/{made['id']}", form={"amount": "full"})
+        until(lambda: ask(invoice, key=key)["status"], "paid")
+        assert [each["amount"] for each in ask(invoice, key=key)["payments"]] == ["6.00", "4.00"]
 
 
 def test_an_invoice_from_outside_is_paid_by_the_button_and_everything_ends_with_the_demo(demo, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pepay_sandbox.solana import ledger
 from pepay_sandbox.solana.testing import SOL, ClusterError
 
 
@@ -55,6 +56,24 @@ def test_a_fork_takes_a_payment_back_and_the_same_payment_can_land_again(cluster
     cluster.settle()
     assert status(cluster, paid) == "finalized"
     assert cluster.balance(shop) == SOL + 5_000_000
+
+
+def test_old_blocks_are_forgotten_but_nothing_that_landed(cluster, buyer, shop, monkeypatch):
+    monkeypatch.setattr(ledger, "_KEPT", 100)
+    paid = cluster.transfer(buyer, shop, 5_000_000)
+    landed = cluster.slot
+    cluster.tick(250)
+
+    assert cluster.rpc("getFirstAvailableBlock") > landed
+    assert cluster.rpc("getTransaction", paid)["slot"] == landed
+    assert cluster.rpc("getBlock", landed)["transactions"]
+    assert cluster.rpc("getSignaturesForAddress", shop)[0]["signature"] == paid
+    with pytest.raises(ClusterError, match="cleaned up"):
+        cluster.rpc("getBlock", landed + 1)
+    assert cluster.genesis == cluster.rpc("getGenesisHash")
+    assert cluster.balance(shop, "finalized") == SOL + 5_000_000
+    again = cluster.transfer(buyer, shop, 5_000_000)
+    assert cluster.rollback(1) == [again]
 
 
 def test_no_fork_takes_back_what_is_final(cluster, buyer, shop):

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from blackbox import Market
-from engines import CHAIN, Engine, opened
+from engines import Engine, configured, opened
 
-from pepay_core.secrets import FileSecrets
-from pepay_core.settings import load_settings
-from pepay_core.testing import erc20
 from pepay_core.testing.anvil import anvil
 from pepay_core.testing.clock import FakeClock
 
@@ -34,34 +31,7 @@ def market():
 @pytest.fixture
 def settings(tmp_path: Path, anvil: Anvil, market: Market, database_url: str):
     """Return settings for the test's node, database and market, with two tokens deployed."""
-    anvil.mine()
-    usdc = anvil.deploy(erc20.coin("USDC", 6, 10**15))
-    dai = anvil.deploy(erc20.coin("DAI", 18, 2**256 - 1))
-    config = tmp_path / "pepay.toml"
-    config.write_text(f"""
-[database]
-url = "{database_url}"
-[plugin.coingecko]
-base_url = "{market.url}/coingecko"
-[plugin.coinbase]
-base_url = "{market.url}/coinbase"
-[plugin.kraken]
-base_url = "{market.url}/kraken"
-[plugin.evm.networks.dev]
-name = "Dev"
-chain = "{CHAIN}"
-rpc = ["{anvil.url}"]
-testnet = true
-native = {{ symbol = "ETH", rate_id = "ethereum" }}
-confirmations = 2
-tokens = [
-  {{ symbol = "USDC", address = "{usdc}", decimals = 6, rate_id = "usd-coin" }},
-  {{ symbol = "DAI", address = "{dai}", decimals = 18, rate_id = "usd-coin" }},
-]
-""")
-    settings = load_settings(config, {})
-    FileSecrets(settings.key_path, {}).create()
-    return settings
+    return configured(tmp_path, database_url, market, anvil)
 
 
 @pytest.fixture

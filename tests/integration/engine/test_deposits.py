@@ -5,29 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from depot import NATIVE, Depot
+from depot import NATIVE, TREASURY, Depot, treasury_wallet, waiting
 from engines import CHAIN, ETH
 
 from pepay_core.domain.chains import Reference
 from pepay_core.domain.errors import NoDestination
 from pepay_core.services.checking import LedgerCheck
 from pepay_core.services.paging import Page
-from pepay_core.testing import erc20
-from pepay_evm.deposits import DEPLOYER, FACTORY, Treasury
-
-TREASURY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-
-
-async def treasury_wallet(pepay, value=TREASURY):
-    """Put a treasury in the place of the engine's own wallet."""
-    for wallet in (await pepay.runtime.receiving.page(pepay.caller, Page())).items:
-        await pepay.runtime.receiving.archive(pepay.caller, wallet["id"])
-    return await pepay.runtime.receiving.create(pepay.caller, "eip155", "treasury", value)
-
-
-async def waiting(pepay, wallet, asset=ETH):
-    shown = await pepay.runtime.receiving.get(pepay.caller, wallet["id"])
-    return next(((each["received"], each["swept"], each["waiting"]) for each in shown["balances"] if each["asset"] == asset), None)
+from pepay_evm.deposits import DEPLOYER, FACTORY, Treasury, flush_call
 
 
 async def content_of(ledger):
@@ -223,14 +208,8 @@ async def test_nothing_that_the_server_keeps_can_move_a_deposit(pepay):
     thief = pepay.node.accounts[7]
     before = pepay.node.balance(thief), pepay.node.balance(TREASURY)
     for named in (thief, FACTORY, "0x00000000000000000000000000000000DeaDBeef"):
-        depot.run(FACTORY, flush_of(named, treasury), sender=pepay.node.accounts[6])
+        depot.run(FACTORY, flush_call(named, NATIVE, [treasury.ref(0)], 100_000), sender=pepay.node.accounts[6])
     assert (pepay.node.balance(thief), pepay.node.balance(TREASURY)) == before
     assert pepay.node.balance(treasury.deposit(0)) == 16_670_000_000_000_000
-    depot.run(FACTORY, flush_of(TREASURY, treasury), sender=pepay.node.accounts[6])
+    depot.run(FACTORY, flush_call(TREASURY, NATIVE, [treasury.ref(0)], 100_000), sender=pepay.node.accounts[6])
     assert pepay.node.balance(TREASURY) == before[1] + 16_670_000_000_000_000
-
-
-def flush_of(named, treasury):
-    from pepay_evm.deposits import flush_call
-
-    return flush_call(named, NATIVE, [treasury.ref(0)], 100_000)

@@ -17,6 +17,7 @@ from pepay_core.domain.invoices import Status
 from pepay_core.domain.ledger import Account, balances
 from pepay_core.domain.payments import Mismatch, PaymentStatus
 from pepay_core.domain.rates import AgreedRate, Evidence, NoRate, Pair
+from pepay_core.domain.sources import Source, SourceState
 from pepay_core.services.paging import Page
 
 
@@ -327,7 +328,8 @@ async def test_checkpoints_coverage_and_health_come_back_as_they_were(store, sam
     blocks = [Block(height, f"0x{height}", samples.now) for height in range(1, 5)]
     covered = Coverage(samples.chain, 1, 10, "0xa", samples.now, "http://node")
     newer = Coverage(samples.chain, 11, 20, "0xb", samples.now, "http://other")
-    state = ChainState(samples.chain, ChainHealth.DEGRADED, "behind", 10, samples.now, samples.now, 512)
+    sources = (Source("https://one", SourceState.SERVING, None, 10), Source("https://two", SourceState.QUARANTINED, "it lies", None))
+    state = ChainState(samples.chain, ChainHealth.DEGRADED, "behind", 10, samples.now, samples.now, 512, sources)
     async with store.begin() as tx:
         assert await tx.chains.checkpoints(samples.chain) == []
         assert await tx.chains.state(samples.chain) is None

@@ -9,6 +9,8 @@ from pepay_core.api import PluginInfo, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import click
+
     from pepay_core.api import Chain, Check, PluginContext, Token
 
 __pepay__ = PluginInfo(api="1.0", settings="pepay_evm.settings:EvmSettings")
@@ -35,3 +37,11 @@ def pepay_checks(ctx: PluginContext) -> Iterable[Check]:
     from pepay_evm.readiness import DepositsCheck
 
     return [check(network, ctx.http, ctx.clock) for network in ctx.settings.resolved() for check in (NetworkCheck, DepositsCheck)]
+
+
+@hookimpl
+def pepay_commands() -> Iterable[click.Command]:
+    """Return the commands for CREATE2 deposits."""
+    from pepay_evm.commands import deploy_factory, flush
+
+    return [deploy_factory, flush]

@@ -15,6 +15,7 @@ from pepay_core.api import (
     Chain,
     ChainUnavailable,
     ConfigError,
+    CursorOrphaned,
     Destination,
     Feature,
     Inspection,
@@ -28,18 +29,22 @@ from pepay_core.api import (
     WalletView,
 )
 from pepay_evm import addresses, decoding, deposits, derivation, links
+from pepay_evm.court import Court
 from pepay_evm.deposits import Treasury
 from pepay_evm.guarding import TokenGuard
 from pepay_evm.inspecting import Inspector, transaction_hash
+from pepay_evm.pool import Rpc
 from pepay_evm.probing import probe_all
 from pepay_evm.readiness import read_readiness
-from pepay_evm.rpc import Call, NodeError, Rpc, WrongChain
+from pepay_evm.rpc import Call, NodeError, WrongChain
 from pepay_evm.scanning import Scanner
+from pepay_evm.survey import Survey
+from pepay_evm.tips import Tips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer, Watchlist
+    from pepay_core.api import ChainId, Clock, Http, PaymentRequest, Reference, Scan, Source, Testimony, Transfer, Watchlist
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
@@ -70,7 +75,10 @@ class EvmChain(Chain):
         self._http = http
         self._clock = clock
         self._contracts = network.contracts
-        self._rpc = Rpc(network.rpc, http, clock, network.number)
+        self._rpc = Rpc(network.rpc, http, clock, network.number, block_seconds=network.block_seconds, timeout=network.timeout)
+        self._survey = Survey(network, self._rpc, clock)
+        self._tips = Tips(network, self._rpc, self._survey)
+        self._court = Court(self._rpc, self._survey)
         self._guard = TokenGuard(network, clock)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
         self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
@@ -88,7 +96,7 @@ class EvmChain(Chain):
         reasons, wrong = [], 0
         for endpoint in self._rpc.endpoints:
             try:
-                await endpoint.ask(())
+                await self._rpc.ask(endpoint, lambda each: each.ask(()))
             except WrongChain as exc:
                 wrong += 1
                 reasons.append(exc.message)
@@ -151,7 +159,7 @@ class EvmChain(Chain):
 
     async def tip(self) -> Tip:
         """Return the newest block, and the finalized height where some amount's finality depends on it."""
-        tip = await self._rpc.step(self._tip)
+        tip = await self._tips.newest()
         if self._guard.due:
             # What is refused stays as it is while nobody answers.
             with contextlib.suppress(ChainUnavailable, TimeoutError):
@@ -175,10 +183,30 @@ class EvmChain(Chain):
 
     async def scan(self, watched: Watchlist, after: Block, until: Block) -> Scan:
         """Return what arrived above ``after``, as far as one batch bears; see ``Chain.scan``."""
+        return await self._look(watched, after, until)
+
+    async def second_look(self, watched: Watchlist, after: Block, until: Block, first: str) -> Scan | None:
+        """Return what another endpoint than ``first`` finds in a range, or None where there is none that can be expected to answer."""
+        others = [self._rpc.standing(endpoint) for endpoint in self._rpc.endpoints if endpoint.label != first]
+        if not any(each.expected for each in others):
+            return None
+        return await self._look(watched, after, until, avoid=(first,))
+
+    async def corroborate(self, transfers: Sequence[Transfer]) -> Mapping[tuple[ChainId, str, str, AssetId], Testimony]:
+        """Return what two endpoints, or the most of them where they differ, say of each transfer."""
+        return await self._court.corroborate(transfers)
+
+    def sources(self) -> Sequence[Source]:
+        """Return the endpoints."""
+        return self._rpc.sources()
+
+    async def _look(self, watched: Watchlist, after: Block, until: Block, *, avoid: tuple[str, ...] = ()) -> Scan:
         span = self._span
+        reading: Endpoint | None = None
 
         async def look(endpoint: Endpoint) -> Scan:
-            nonlocal span
+            nonlocal span, reading
+            reading = endpoint
             while True:
                 try:
                     return replace(await self._scanner.look(endpoint, watched, after, until, span), source=endpoint.label)
@@ -189,8 +217,14 @@ class EvmChain(Chain):
                     span = max(1, min(span, until.height - after.height) // 2)
 
         try:
-            result = await self._rpc.step(look)
+            result = await self._rpc.step(look, avoid=avoid)
+        except CursorOrphaned:
+            assert reading is not None
+            await self._court.confirm_orphaned(reading, after)
+            self._tips.doubt(after)
+            raise
         except ChainUnavailable:
+            self._tips.doubt(until)
             self._span = max(1, span // 2)
             raise
         if result.cursor.height - after.height == span:
@@ -240,17 +274,3 @@ class EvmChain(Chain):
         if self._network.explorer is None or not transfer.tx.startswith("0x"):
             return None
         return f"{self._network.explorer}/tx/{transfer.tx}"
-
-    async def _tip(self, endpoint: Endpoint) -> Tip:
-        calls = [Call("eth_getBlockByNumber", ("latest", False))]
-        if self._network.wants_finalized:
-            calls.append(Call("eth_getBlockByNumber", ("finalized", False), lenient=True))
-        latest, *rest = await endpoint.ask(calls)
-        if latest is None:
-            raise ChainUnavailable(f"{endpoint.label} has no blocks")
-        newest = decoding.header(latest, full=False)
-        finalized = None
-        if rest and rest[0] is not None and not isinstance(rest[0], NodeError):
-            # The two may be answered a moment apart: what is final is never above what is there.
-            finalized = min(decoding.header(rest[0], full=False).height, newest.height)
-        return Tip(Block(newest.height, newest.hash, newest.time), finalized)

@@ -6,12 +6,15 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.api import ChainUnavailable, Check, Finding, Verdict
+from pepay_core.api import ChainUnavailable, Check, Finding, SourceState, Verdict
+from pepay_evm import seals
 from pepay_evm.contracts import read_facts
 from pepay_evm.guarding import problem
 from pepay_evm.networks import contract_of
+from pepay_evm.pool import Rpc
 from pepay_evm.probing import probe
-from pepay_evm.rpc import Rpc, WrongChain
+from pepay_evm.rpc import Call, WrongChain
+from pepay_evm.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,19 +28,40 @@ _ENOUGH_BLOCKS: Final = 10
 
 
 class NetworkCheck(Check):
-    """Whether each endpoint answers, serves the right chain, keeps up with it, knows the tokens as configured, and what else it can do."""
+    """Whether each endpoint answers, serves the right chain, keeps up, agrees with the others, knows the tokens, and what else it can do."""
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
         self.name = f"evm {network.key}"
         self._network = network
         self._clock = clock
-        self._endpoints = Rpc(network.rpc, http, clock, network.number).endpoints
+        self._rpc = Rpc(network.rpc, http, clock, network.number, block_seconds=network.block_seconds, timeout=network.timeout)
+        self._survey = Survey(network, self._rpc, clock)
         self._section = f"[plugin.evm.networks.{network.key}]"
 
     async def run(self) -> list[Finding]:
-        """Ask every endpoint."""
-        judged = await asyncio.gather(*map(self._judge, self._endpoints))
-        return [finding for findings in judged for finding in findings]
+        """Ask every endpoint, and compare them."""
+        judged = await asyncio.gather(*map(self._judge, self._rpc.endpoints))
+        return [*(finding for findings in judged for finding in findings), *await self._compare(), *self._alone()]
+
+    async def _compare(self) -> list[Finding]:
+        if not self._rpc.several:
+            return []
+        await self._survey.take()
+        told = [self._survey.split] if self._survey.split else []
+        told += [each.reason or "" for each in self._rpc.sources() if each.state is SourceState.QUARANTINED]
+        return [Finding(Verdict.PROBLEM, self._network.name, each, "ask its operator, or use another endpoint") for each in told]
+
+    def _alone(self) -> list[Finding]:
+        if self._rpc.several or self._network.testnet:
+            return []
+        return [
+            Finding(
+                Verdict.WARNING,
+                self._network.name,
+                "one endpoint alone is believed, whatever the amount: nobody is asked whether it lies",
+                f"add the endpoint of another operator to rpc in {self._section}",
+            )
+        ]
 
     async def _judge(self, endpoint: Endpoint) -> list[Finding]:
         subject = f"{self._network.name} {endpoint.label}"
@@ -64,8 +88,10 @@ class NetworkCheck(Check):
             reason = problem(token, facts[contract_of(token.id)])
             if reason is not None:
                 findings.append(Finding(Verdict.PROBLEM, f"{subject} {token.symbol}", reason, f"correct tokens in {self._section}"))
+        (latest,) = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False))])
+        sealed = "" if seals.form_of(latest) else "; its headers cannot be verified, because their form is not known"
         findings += [Finding(verdict, subject, message, remedy) for verdict, message, remedy in self._lacks(able, head.height)]
-        return findings or [Finding(Verdict.OK, subject, f"at block {head.height}; {_in_words(able)}")]
+        return findings or [Finding(Verdict.OK, subject, f"at block {head.height}; {_in_words(able)}{sealed}")]
 
     def _lacks(self, able: Capabilities, height: int) -> Iterator[tuple[Verdict, str, str]]:
         """Tell what an endpoint cannot do, what that costs, and what to do about it."""

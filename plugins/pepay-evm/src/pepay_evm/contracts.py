@@ -28,7 +28,9 @@ _SLOTS: Final = (
 _PER_CONTRACT: Final = 2 + len(_SLOTS)
 
 # How nodes say that the contract failed, and not they.
-_FAILED: Final = re.compile(r"revert|vm execution error|vm exception|evm error|invalid opcode|invalid jump|stack (under|over)|out of gas|gas required")
+_FAILED: Final = re.compile(
+    r"revert|vm execution error|vm exception|evm error|invalid opcode|invalid jump|stack (under|over)|out of gas|gas required"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,7 @@ async def read_facts(endpoint: Endpoint, contracts: Sequence[str]) -> dict[str, 
     if not contracts:
         return {}
     answers = await endpoint.ask([call for contract in contracts for call in facts_calls(contract)])
-    return {
-        contract: facts(answers[place * _PER_CONTRACT : (place + 1) * _PER_CONTRACT]) for place, contract in enumerate(contracts)
-    }
+    return {contract: facts(answers[place * _PER_CONTRACT : (place + 1) * _PER_CONTRACT]) for place, contract in enumerate(contracts)}
 
 
 async def read_decimals(endpoint: Endpoint, contracts: Sequence[str]) -> dict[str, int | str]:

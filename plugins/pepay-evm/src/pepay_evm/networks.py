@@ -18,7 +18,9 @@ VERIFY_FROM: Final = Decimal(1000)
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One EVM network. ``rpc`` may hold credentials; ``max_range`` is the most blocks that one look may cover.
+    """One EVM network. ``rpc`` may hold credentials.
+
+    ``max_range`` is the most blocks that one look may cover, ``timeout`` the seconds that an endpoint may take for one answer.
 
     ``standard`` are the tokens that are known to move what their events say; payments in them are held against balances only from
     ``verify_from`` tokens on. In those that are ``strict`` nothing counts that balances do not prove. ``logs_advice`` says what to do about
@@ -42,6 +44,7 @@ class Network:
     verify_from: Decimal = VERIFY_FROM
     logs_advice: str = ""
     public_rpc: tuple[str, ...] = ()
+    timeout: float = 10.0
 
     @property
     def number(self) -> int:

@@ -103,7 +103,9 @@ async def _log_range(endpoint: Endpoint, head: Header) -> int | None:
     answers = await _leniently(
         endpoint,
         [
-            Call("eth_getLogs", ({"fromBlock": hex(head.height - blocks + 1), "toBlock": hex(head.height), "address": _NOBODY, "topics": [_NOTHING]},))
+            Call(
+                "eth_getLogs", ({"fromBlock": hex(head.height - blocks + 1), "toBlock": hex(head.height), "address": _NOBODY, "topics": [_NOTHING]},)
+            )
             for blocks in ranges
         ],
     )

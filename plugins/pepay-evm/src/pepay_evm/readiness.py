@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.api import ChainUnavailable, Check, Finding, Verdict
 from pepay_evm import decoding
 from pepay_evm.deposits import DEPLOYER, DEPLOYER_CODE, FACTORY
-from pepay_evm.rpc import Call, NodeError, Rpc
+from pepay_evm.pool import Rpc
+from pepay_evm.rpc import Call, NodeError
 
 if TYPE_CHECKING:
     from pepay_core.api import Clock, Http

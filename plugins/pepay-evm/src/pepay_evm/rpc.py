@@ -1,31 +1,36 @@
-"""JSON-RPC to the nodes of one network: one batch per question, several endpoints, and none of them trusted because it answers."""
+"""JSON-RPC to one node: one batch per question, and nothing believed that is not a whole and well-formed answer."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pepay_core.api import ChainUnavailable, InvalidInput, Unavailable, encode
 from pepay_evm.capabilities import UNKNOWN
 from pepay_evm.decoding import quantity
+from pepay_evm.seals import Seal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import SecretStr
 
-    from pepay_core.api import Clock, Http
+    from pepay_core.api import Http, HttpResponse
 
-_T = TypeVar("_T")
-_POST_SECONDS: Final = 10.0
-# Shared by the endpoints, so that the last one still gets its turn within the time that core waits for a driver.
-_STEP_SECONDS: Final = 24.0
-# How long an endpoint that serves another chain is left alone.
-_QUARANTINE_SECONDS: Final = 60.0
+POST_SECONDS: Final = 10.0
 _LIMIT_BYTES: Final = 32_000_000
+_LONGEST_REST: Final = 3600.0
+_UNLIMITED: Final = 1_000_000
+_LIMIT_CODES: Final = {-32005, -32029, 429}
+# What vendors call a rate limit, and what they call a limit of another kind under the same codes.
+_RATE_WORDS: Final = re.compile(
+    r"rate.?limit|too many requests|request count|requests? (limit|per)|per second|throttl|capacity|quota|compute units", re.IGNORECASE
+)
+_RANGE_WORDS: Final = re.compile(r"range|results|logs|response size|query returned|batch", re.IGNORECASE)
 
 
 class WrongChain(ChainUnavailable):
@@ -36,8 +41,20 @@ class WrongChain(ChainUnavailable):
         self.served = served
 
 
+class RateLimited(ChainUnavailable):
+    """The endpoint wants to be left alone, for so many seconds where it says so."""
+
+    def __init__(self, label: str, seconds: float | None) -> None:
+        super().__init__(f"{label} limits how often it is asked")
+        self.seconds = seconds
+
+
 class NodeError(ChainUnavailable):
     """The node understood, and answered with an error."""
+
+
+class BatchRefused(NodeError):
+    """The node would not take so much at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +66,23 @@ class Call:
     lenient: bool = False
 
 
-class Endpoint:
-    """One node, or whatever stands behind a URL."""
+_CHAIN_ID: Final = Call("eth_chainId")
 
-    def __init__(self, url: SecretStr, http: Http, chain: int) -> None:
+
+class Endpoint:
+    """One node, or whatever stands behind a URL. ``label`` names it without its credentials."""
+
+    def __init__(
+        self, url: SecretStr, http: Http, chain: int, *, label: str | None = None, seal: Seal | None = None, timeout: float = POST_SECONDS
+    ) -> None:
         self._url = url
         self._http = http
         self._chain = chain
-        self.label = _label(url.get_secret_value())
-        self.shunned_until: float | None = None
+        self._seal = seal or Seal()
+        self._timeout = timeout
+        # How many calls it takes at once, as far as it has shown; 0: not even a batch of one.
+        self._batch = _UNLIMITED
+        self.label = label or label_of(url)
         # What the probe at start found; see ``probing.py``.
         self.capabilities = UNKNOWN
 
@@ -67,34 +92,86 @@ class Endpoint:
     async def ask(self, calls: Sequence[Call]) -> list[Any]:
         """Return one result for each call, in their order, from a node that serves the right chain.
 
-        Every batch asks for the chain id as well, so that an endpoint that is switched over to another chain is never believed.
-        Raises ChainUnavailable for everything else that is not a whole and well-formed answer.
+        Every batch asks for the chain id as well, so that an endpoint that is switched over to another chain is never believed. A batch
+        that the node finds too large is asked in smaller ones. Raises RateLimited, and ChainUnavailable for everything else that is not
+        a whole and well-formed answer.
         """
-        asked = (Call("eth_chainId"), *calls)
-        body = encode([{"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params} for number, call in enumerate(asked)])
-        try:
-            response = await self._http.post(
-                self._url.get_secret_value(), body, headers={"Content-Type": "application/json"}, timeout=_POST_SECONDS, limit=_LIMIT_BYTES
-            )
-        except (Unavailable, InvalidInput) as exc:
-            raise ChainUnavailable(self._clean(exc.message)) from None
-        if response.status == 413:
-            raise NodeError(f"{self.label} finds the request too large")
-        if response.status != 200:
-            raise ChainUnavailable(f"{self.label} answered with status {response.status}")
-        try:
-            answer = response.json()
-        except Unavailable as exc:
-            raise ChainUnavailable(f"{self.label}: {exc.message}") from None
-        results = self._results(answer, asked)
+        results: list[Any] = []
+        while True:
+            part = calls[len(results) : len(results) + max(self._batch, 1)]
+            try:
+                results += await self._ask(part)
+            except BatchRefused:
+                if self._batch == 0:
+                    raise
+                self._batch = len(part) // 2
+                continue
+            if len(results) == len(calls):
+                break
+        for call, result in zip(calls, results, strict=True):
+            if call.method.startswith("eth_getBlockBy") and isinstance(result, dict):
+                self._seal.check(result, self.label)
+        return results
+
+    async def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        asked = (_CHAIN_ID, *calls)
+        if self._batch:
+            results = self._results(await self._post([_written(number, call) for number, call in enumerate(asked)]), asked)
+        else:
+            results = []
+            for call in asked:
+                answer = await self._post(_written(0, call))
+                results += self._results([answer] if isinstance(answer, dict) else answer, (call,))
         served = quantity(results[0])
         if served != self._chain:
             raise WrongChain(self.label, served)
         return results[1:]
 
+    async def _post(self, sent: Any) -> Any:
+        try:
+            response = await self._http.post(
+                self._url.get_secret_value(), encode(sent), headers={"Content-Type": "application/json"}, timeout=self._timeout, limit=_LIMIT_BYTES
+            )
+        except (Unavailable, InvalidInput) as exc:
+            raise ChainUnavailable(self._clean(exc.message)) from None
+        rest = _retry_after(response.headers)
+        if response.status == 429 or (response.status == 503 and rest is not None):
+            raise RateLimited(self.label, rest)
+        if response.status == 413:
+            raise BatchRefused(f"{self.label} finds the request too large")
+        if response.status != 200:
+            self._explain(response)
+            raise ChainUnavailable(f"{self.label} answered with status {response.status}")
+        try:
+            answer = response.json()
+        except Unavailable as exc:
+            raise ChainUnavailable(f"{self.label}: {exc.message}") from None
+        for each in _errors(answer):
+            if _is_rate_limit(each, rest):
+                raise RateLimited(self.label, rest if rest is not None else _backoff(each))
+        if isinstance(sent, list) and isinstance(answer, dict) and answer.get("error") is not None:
+            raise self._refusal(answer["error"])
+        return answer
+
+    def _explain(self, response: HttpResponse) -> None:
+        """Raise what a node says in the body of an answer whose status is an error, where it says something that can be acted on."""
+        try:
+            answer = response.json()
+        except Unavailable:
+            return
+        for each in _errors(answer):
+            if _is_rate_limit(each, None):
+                raise RateLimited(self.label, _backoff(each))
+            if isinstance(self._refusal(each), BatchRefused):
+                raise self._refusal(each)
+
+    def _refusal(self, error: Any) -> NodeError:
+        """Return what it means that a batch was answered with one error."""
+        told = self._node_error(error)
+        code, message = (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, "")
+        return BatchRefused(told.message) if code == -32600 or "batch" in message.lower() else told
+
     def _results(self, answer: Any, asked: Sequence[Call]) -> list[Any]:
-        if isinstance(answer, dict) and answer.get("error") is not None:
-            raise self._node_error(answer["error"])
         if not isinstance(answer, list) or len(answer) != len(asked):
             raise ChainUnavailable(f"{self.label} did not answer the whole batch")
         by_id: dict[int, Any] = {}
@@ -122,51 +199,55 @@ class Endpoint:
     def _clean(self, message: str) -> str:
         """Return the beginning of a message, without any part of the URL that could be a key."""
         parts = urlsplit(self._url.get_secret_value())
-        hidden = f"{parts.username or ''}/{parts.password or ''}/{parts.path}/{parts.query}"
+        hidden = f"{parts.username or ''}/{parts.password or ''}/{parts.path}/{parts.query}/{parts.fragment}"
         words = {word for word in re.split(r"[/?&=;:@]", hidden) if len(word) > 3}
         for word in sorted({*words, *map(unquote, words)}, key=len, reverse=True):
             message = message.replace(word, "…")
         return " ".join(message.encode(errors="replace").decode().split())[:160]
 
 
-class Rpc:
-    """All endpoints of a network. One step talks to one of them from beginning to end."""
-
-    def __init__(self, urls: Sequence[SecretStr], http: Http, clock: Clock, chain: int) -> None:
-        self.endpoints = tuple(Endpoint(url, http, chain) for url in urls)
-        self._clock = clock
-        self._favourite = 0
-
-    async def step(self, work: Callable[[Endpoint], Awaitable[_T]]) -> _T:
-        """Return what the work gives with the first endpoint that it succeeds with, beginning with the one that served last.
-
-        Only ChainUnavailable passes to the next endpoint; when none is left it is raised with the reason of each.
-        """
-        reasons: list[str] = []
-        count = len(self.endpoints)
-        now = self._clock.monotonic()
-        for place in [(self._favourite + offset) % count for offset in range(count)]:
-            endpoint = self.endpoints[place]
-            if endpoint.shunned_until is not None and now < endpoint.shunned_until:
-                reasons.append(f"{endpoint.label} serves another chain")
-                continue
-            try:
-                async with asyncio.timeout(_STEP_SECONDS / count):
-                    result = await work(endpoint)
-            except TimeoutError:
-                reasons.append(f"{endpoint.label} took too long")
-            except ChainUnavailable as exc:
-                if isinstance(exc, WrongChain):
-                    endpoint.shunned_until = now + _QUARANTINE_SECONDS
-                reasons.append(exc.message)
-            else:
-                self._favourite = place
-                endpoint.shunned_until = None
-                return result
-        raise ChainUnavailable("; ".join(dict.fromkeys(reasons)))
-
-
-def _label(url: str) -> str:
-    parts = urlsplit(url)
+def label_of(url: SecretStr) -> str:
+    """Return the part of a URL that holds no key."""
+    parts = urlsplit(url.get_secret_value())
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def _written(number: int, call: Call) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
+
+
+def _errors(answer: Any) -> Iterator[dict[str, Any]]:
+    for each in answer if isinstance(answer, list) else [answer]:
+        if isinstance(each, dict) and isinstance(each.get("error"), dict):
+            yield each["error"]
+
+
+def _is_rate_limit(error: Mapping[str, Any], rest: float | None) -> bool:
+    """Tell a limit on how often from a limit on how much, which some vendors give the same code."""
+    message = error.get("message")
+    text = message if isinstance(message, str) else ""
+    if error.get("code") in _LIMIT_CODES and (rest is not None or _backoff(error) is not None):
+        return True
+    return bool(_RATE_WORDS.search(text)) and not _RANGE_WORDS.search(text)
+
+
+def _backoff(error: Mapping[str, Any]) -> float | None:
+    """Return how long an error asks to wait, in the one form that vendors share."""
+    data = error.get("data")
+    rate = data.get("rate") if isinstance(data, dict) else None
+    seconds = rate.get("backoff_seconds") if isinstance(rate, dict) else None
+    return min(float(seconds), _LONGEST_REST) if type(seconds) is int and seconds >= 0 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, section 10.2.3), or None."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,6}", text):
+        return min(float(text), _LONGEST_REST)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((aware - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_REST)

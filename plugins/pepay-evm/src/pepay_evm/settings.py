@@ -119,6 +119,8 @@ class NetworkSettings(PluginSettings):
     public_rpc: list[Annotated[str, AfterValidator(_public)]] = Field(default_factory=list)
     max_range: Annotated[int, Field(ge=1, le=1000)] = 64
     verify_from: Annotated[str, AfterValidator(_amount)] = str(VERIFY_FROM)
+    alone_up_to: Annotated[str, AfterValidator(_amount)] = "1000"
+    timeout: Annotated[float, Field(ge=0.1, le=20)] = 10.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -174,7 +176,7 @@ def _resolve(key: str, given: NetworkSettings) -> Network:
         replace(
             network,
             name=given.name or network.name,
-            finality=network.finality if given.confirmations is None else _finality(given.confirmations),
+            finality=_agreed(network.finality if given.confirmations is None else _finality(given.confirmations), given),
             block_seconds=given.block_seconds or network.block_seconds,
             explorer=given.explorer or network.explorer,
             testnet=testnet,
@@ -185,6 +187,7 @@ def _resolve(key: str, given: NetworkSettings) -> Network:
             verify_from=Decimal(given.verify_from),
             standard=(network.standard | _flagged(network.id, given, True)) - _flagged(network.id, given, False),
             strict=_flagged(network.id, given, False),
+            timeout=given.timeout,
         ),
         added,
     )
@@ -208,6 +211,11 @@ def _unknown(key: str, given: NetworkSettings) -> Network:
         finality=Finality.confirmations(12),
         block_seconds=1.0 if given.testnet else 12.0,
     )
+
+
+def _agreed(rule: Finality, given: NetworkSettings) -> Finality:
+    """Return the rule with how much one endpoint is believed alone, which says nothing where there is only one."""
+    return replace(rule, alone_up_to=Decimal(given.alone_up_to) if len(given.rpc) > 1 else None)
 
 
 def _finality(rule: int | str | list[BandSettings]) -> Finality:

@@ -48,6 +48,14 @@ def solana(**options: Any) -> None:
 
 @click.command("demo")
 @click.option("--pay", is_flag=True, help="Buy once in the terminal, show each event with its timing, and stop.")
+@click.option(
+    "--with",
+    "pay_with",
+    type=click.Choice(["usdc", "eth", "solana-usdc", "sol"]),
+    default="usdc",
+    show_default=True,
+    help="What --pay pays with; the last two where pepay-solana is installed.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Where PePay listens; 8000, or another where that is taken. 0 lets the system choose.")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False, resolve_path=True), help="Keep configuration, database and log here."

@@ -54,7 +54,7 @@ class TestWallet:
         await self._chain.receipt(minting)
         return deployed
 
-    async def pay(self, asset: str, address: str, units: int) -> str:
+    async def pay(self, asset: str, address: str, units: int, *, reference: str | None = None) -> str:
         """Send base units of an asset, named by CAIP-19, and return the transaction hash; raises RpcError when the node declines."""
         namespace, _, reference = asset.partition("/")[2].partition(":")
         if chain_of(asset) != self._chain.id:

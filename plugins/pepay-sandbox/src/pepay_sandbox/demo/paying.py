@@ -10,7 +10,7 @@ from pepay_core.api import InvalidInput
 
 if TYPE_CHECKING:
     from pepay_sandbox.demo.api import Api
-    from pepay_sandbox.wallet import TestWallet
+    from pepay_sandbox.demo.purse import Payer
 
 
 class Share(enum.Enum):
@@ -35,7 +35,7 @@ class Sent:
     units: int
 
 
-async def pay_invoice(api: Api, wallet: TestWallet, invoice: str, share: Share, *, preferred: str) -> Sent:
+async def pay_invoice(api: Api, wallet: Payer, invoice: str, share: Share, *, preferred: str) -> Sent:
     """Pay an invoice in the asset that was chosen, or in ``preferred`` where none was yet. Raises what the API or the node refuses with."""
     chosen = _chosen(await api.invoice(invoice)) or _chosen(await api.choose(invoice, preferred))
     if chosen is None:
@@ -43,7 +43,7 @@ async def pay_invoice(api: Api, wallet: TestWallet, invoice: str, share: Share, 
     units = share.of(int(chosen["quote"]["amount_base_units"]))
     if not units:
         raise InvalidInput("nothing is left to pay: wait until what was sent is confirmed")
-    transaction = await wallet.pay(chosen["asset"], chosen["destination"], units)
+    transaction = await wallet.pay(chosen["asset"], chosen["destination"], units, reference=chosen.get("reference"))
     return Sent(transaction, chosen["asset"], chosen["symbol"], units)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pepay_sandbox.demo.catcher import Received
     from pepay_sandbox.demo.running import Demo
+    from pepay_sandbox.demo.shop import Choice
 
 LIMIT_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.1
@@ -35,8 +36,8 @@ class Step:
         return asdict(self) | {"seconds": round(self.seconds, 3)}
 
 
-async def purchase(demo: Demo, tell: Callable[[Step], None]) -> bool:
-    """Buy once with the test USDC; return whether the invoice was paid and a genuine webhook said so exactly once, within a minute."""
+async def purchase(demo: Demo, choice: Choice, tell: Callable[[Step], None]) -> bool:
+    """Buy once with what the shop offers; return whether the invoice was paid and a genuine webhook said so exactly once, within a minute."""
     start = time.monotonic()
 
     def note(source: str, what: str, detail: str = "") -> None:
@@ -49,7 +50,7 @@ async def purchase(demo: Demo, tell: Callable[[Step], None]) -> bool:
     demo.catcher.listeners.append(arrived)
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            return await _buy(demo, note)
+            return await _buy(demo, choice, note)
     except TimeoutError:
         note("api", f"not paid within {LIMIT_SECONDS} s")
         return False
@@ -57,12 +58,12 @@ async def purchase(demo: Demo, tell: Callable[[Step], None]) -> bool:
         demo.catcher.listeners.remove(arrived)
 
 
-async def _buy(demo: Demo, note: Callable[..., None]) -> bool:
-    invoice = await demo.api.create_invoice(PRICE, description=PRODUCT, pay_with=demo.usdc_asset)
+async def _buy(demo: Demo, choice: Choice, note: Callable[..., None]) -> bool:
+    invoice = await demo.api.create_invoice(PRICE, description=PRODUCT, pay_with=choice.asset)
     number = invoice["id"]
     note("api", f"{number} {invoice['status']}", f"${invoice['amount']}")
-    sent = await pay_invoice(demo.api, demo.wallet, number, Share.FULL, preferred=demo.usdc_asset)
-    note("wallet", f"sent {plain(from_base_units(sent.units, demo.usdc.decimals), places=2)} {sent.symbol}", sent.transaction)
+    sent = await pay_invoice(demo.api, demo.purse, number, Share.FULL, preferred=choice.asset)
+    note("wallet", f"sent {plain(from_base_units(sent.units, choice.decimals), places=2)} {sent.symbol}", sent.transaction)
 
     seen = _state(invoice)
     while True:
@@ -77,5 +78,10 @@ async def _buy(demo: Demo, note: Callable[..., None]) -> bool:
 
 
 def _state(invoice: dict[str, Any]) -> tuple[str, str]:
-    progress = ", ".join(f"{each['confirmations']} of {each['confirmations_required']} confirmations" for each in invoice["payments"])
-    return invoice["status"], progress
+    return invoice["status"], ", ".join(_progress(each) for each in invoice["payments"])
+
+
+def _progress(payment: dict[str, Any]) -> str:
+    if payment["confirmations_required"] is None:  # the chain itself says when it is final
+        return payment["status"]
+    return f"{payment['confirmations']} of {payment['confirmations_required']} confirmations"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pepay_sandbox.demo.api import Api
     from pepay_sandbox.demo.catcher import Catcher
-    from pepay_sandbox.wallet import TestWallet
+    from pepay_sandbox.demo.purse import Payer
 
 PRODUCT: Final = "Ethiopia Guji, 250 g"
 PRICE: Final = "24.00"
@@ -31,17 +31,19 @@ _STATIC: Final = {"shop.css": "text/css", "live.js": "text/javascript", "icon.sv
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An asset that the shop offers."""
+    """An asset that the shop offers; ``name`` is what the command line calls it."""
 
     asset: str
     symbol: str
     note: str
+    name: str = ""
+    decimals: int = 0
 
 
 class Shop:
     """Answers visitors and PePay. It is given its API access by :meth:`open`, once PePay runs."""
 
-    def __init__(self, catcher: Catcher, wallet: TestWallet, choices: Sequence[Choice]) -> None:
+    def __init__(self, catcher: Catcher, wallet: Payer, choices: Sequence[Choice]) -> None:
         self._catcher = catcher
         self._wallet = wallet
         self._choices = choices

@@ -24,6 +24,8 @@ def ready(demo: Demo, *, kept: bool) -> str:
         ("Chain", f"{demo.chain.id} at {demo.chain.rpc}   ({_NODES[demo.chain.node]})"),
         ("USDC", demo.usdc.address),
     ]
+    if demo.solana:
+        rows += [("Solana", f"{demo.solana.cluster.id} at {demo.solana.cluster.rpc}"), ("USDC there", demo.solana.usdc.mint)]
     width = max(len(name) for name, _ in rows) + 2
     lines = [
         "PePay runs on this machine, with money that is worth nothing and rates that are fixed.",
@@ -64,6 +66,7 @@ def body(demo: Demo) -> dict[str, Any]:
         "key": demo.home.key,
         "chain": {"id": demo.chain.id, "rpc": demo.chain.rpc, "node": demo.chain.node},
         "tokens": [demo.usdc.body() | {"asset": demo.usdc_asset}],
+        "solana": demo.solana.body() if demo.solana else None,
         "folder": str(demo.home.folder),
     }
 

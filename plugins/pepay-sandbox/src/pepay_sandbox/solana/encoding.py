@@ -211,7 +211,7 @@ def _instruction(instruction: Any, keys: Sequence[str], height: int | None, *, p
     indexes, octets = bytes(instruction.accounts), bytes(instruction.data)
     if not parsed:
         return {"programIdIndex": instruction.program_id_index, "accounts": list(indexes), "data": base58.encode(octets), "stackHeight": height}
-    program = keys[instruction.program_id_index]
+    program: str = keys[int(instruction.program_id_index)]
     accounts = [keys[index] for index in indexes]
     known = parsed_instruction(program, accounts, octets)
     if known is not None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BLOCKHASH_BLOCKS: Final = 150
 _SLOT_HASHES: Final = 512
+# How many of the newest blocks are kept for certain: five hours of them. What landed is never forgotten.
+_KEPT: Final = 50_000
 
 
 class FinalBlock(Exception):
@@ -45,8 +47,9 @@ class Ledger:
         self._clock = clock
         self._ahead = 0
         self._depths = {Commitment.PROCESSED: 0, Commitment.CONFIRMED: confirm_slots, Commitment.FINALIZED: final_slots}
-        self._chain: list[Block] = []
+        self._chain: list[Block] = []  # without gaps, from the oldest that is kept
         self._root = 0
+        self._genesis = ""
         self._by_slot: dict[int, Block] = {}
         self._by_hash: dict[str, Block] = {}
         self._hashes: list[tuple[int, Hash]] = []
@@ -67,7 +70,7 @@ class Ledger:
     @property
     def genesis(self) -> str:
         """The hash of the first block."""
-        return self._chain[0].hash
+        return self._genesis
 
     @property
     def transaction_count(self) -> int:
@@ -76,11 +79,17 @@ class Ledger:
 
     def at(self, commitment: Commitment) -> Block:
         """Return the newest block of a commitment. What is final stays final."""
-        return self._chain[max(self._root, len(self._chain) - 1 - self._depths[commitment])]
+        height = max(self._root, self.tip.height - self._depths[commitment])
+        return self._chain[height - self._chain[0].height]
 
     def block(self, slot: int) -> Block | None:
         """Return the block of a slot, or None where the slot was skipped or is still to come."""
         return self._by_slot.get(slot)
+
+    @property
+    def first_slot(self) -> int:
+        """The slot since which every block is kept; of those before only what landed in them."""
+        return self._chain[0].slot
 
     def blocks(self, first: int, last: int) -> Iterator[Block]:
         """Yield the blocks of a range of slots, both ends included."""
@@ -90,7 +99,7 @@ class Ledger:
 
     def commitment(self, block: Block) -> Commitment:
         """Return how sure a block is."""
-        depth = len(self._chain) - 1 - block.height
+        depth = self.tip.height - block.height
         if block.height <= self._root or depth >= self._depths[Commitment.FINALIZED]:
             return Commitment.FINALIZED
         return Commitment.CONFIRMED if depth >= self._depths[Commitment.CONFIRMED] else Commitment.PROCESSED
@@ -104,7 +113,7 @@ class Ledger:
         """Close the open block and open the next, and tell who watches."""
         for _ in range(slots):
             self._open(self.tip.slot + 1)
-            self._root = max(self._root, len(self._chain) - 1 - self._depths[Commitment.FINALIZED])
+            self._root = max(self._root, self.tip.height - self._depths[Commitment.FINALIZED])
             for watcher in self.watchers:
                 watcher.opened(self.tip)
             for commitment in (Commitment.CONFIRMED, Commitment.FINALIZED):
@@ -119,8 +128,8 @@ class Ledger:
 
         Accounts are as they were, and the same transactions may land again. Raises FinalBlock.
         """
-        if slots > len(self._chain) - 1 - self._root:
-            raise FinalBlock(f"only {len(self._chain) - 1 - self._root} slots are not final yet")
+        if slots > self.tip.height - self._root:
+            raise FinalBlock(f"only {self.tip.height - self._root} slots are not final yet")
         top = self.tip.slot
         gone: list[str] = []
         touched: set[str] = set()
@@ -144,12 +153,13 @@ class Ledger:
         blockhash = Hash(os.urandom(32))  # new_unique counts, and two clusters would have the same
         block = Block(
             slot,
-            height=len(self._chain),
+            height=parent.height + 1 if parent else 0,
             parent_slot=parent.slot if parent else 0,
             parent_hash=parent.hash if parent else programs.SYSTEM,
             hash=str(blockhash),
             time=max(now, parent.time) if parent else now,
         )
+        self._genesis = self._genesis or block.hash
         self._chain.append(block)
         self._by_slot[slot] = block
         self._by_hash[block.hash] = block
@@ -158,10 +168,19 @@ class Ledger:
         self._hashes.append((slot, blockhash))
         if len(self._hashes) > 4 * _SLOT_HASHES:
             del self._hashes[:-_SLOT_HASHES]
+        if len(self._chain) > 2 * _KEPT:
+            self._forget(self._chain[:-_KEPT])
+            del self._chain[:-_KEPT]
+
+    def _forget(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            del self._by_hash[block.hash]
+            if not block.landed:
+                del self._by_slot[block.slot]
 
     def _tell(self, commitment: Commitment) -> None:
         fresh: list[Block] = []
-        for block in islice(reversed(self._chain), len(self._chain) - 1 - self.at(commitment).height, None):
+        for block in islice(reversed(self._chain), self.tip.height - self.at(commitment).height, None):
             if block.told >= commitment:
                 break
             fresh.append(block)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pepay_sandbox.solana.records import Block
 
 API_VERSION: Final = "3.0.0"
+BLOCK_CLEANED_UP: Final = -32001
 BLOCK_NOT_AVAILABLE: Final = -32004
 SLOT_SKIPPED: Final = -32007
 _MAX_RANGE: Final = 500_000
@@ -78,8 +79,8 @@ def _get_epoch_schedule(_: Node) -> dict[str, Any]:
     }
 
 
-def _get_first_available_block(_: Node) -> int:
-    return 0
+def _get_first_available_block(node: Node) -> int:
+    return node.ledger.first_slot
 
 
 def _get_latest_blockhash(node: Node, config: Any = None) -> dict[str, Any]:
@@ -146,6 +147,8 @@ def _stored(node: Node, slot: int, commitment: Commitment) -> Block:
     block = node.ledger.block(slot)
     if slot > node.ledger.at(commitment).slot:
         raise RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
+    if block is None and slot < node.ledger.first_slot:
+        raise RpcError(BLOCK_CLEANED_UP, f"Block {slot} cleaned up, does not exist on node. First available block: {node.ledger.first_slot}")
     if block is None:
         raise RpcError(SLOT_SKIPPED, f"Slot {slot} was skipped, or missing due to ledger jump to recent snapshot")
     return block

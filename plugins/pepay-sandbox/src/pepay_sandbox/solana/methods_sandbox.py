@@ -16,7 +16,7 @@ from pepay_sandbox.solana.params import invalid
 if TYPE_CHECKING:
     from pepay_sandbox.solana.node import Node
 
-_MAX_TICKS: Final = 100_000
+_MAX_TICKS: Final = 10_000
 
 
 def _tick(node: Node, slots: Any = 1) -> int:

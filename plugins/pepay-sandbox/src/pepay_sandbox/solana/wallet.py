@@ -42,6 +42,11 @@ class SolanaToken:
         return {"symbol": self.symbol, "mint": self.mint, "decimals": self.decimals, "rate_id": self.rate_id}
 
 
+def new_address() -> str:
+    """Return an address that nobody has the key of any more."""
+    return str(Keypair().pubkey())
+
+
 class SolanaWallet:
     """Signs here and sends to a local cluster. Make it with :meth:`open`."""
 
@@ -89,14 +94,15 @@ class SolanaWallet:
             ]
         )
 
-    async def pay(self, asset: str, address: str, units: int, *, references: Sequence[str] = ()) -> str:
-        """Send base units of an asset, named by CAIP-19, with the references of the payment; return the signature.
+    async def pay(self, asset: str, address: str, units: int, *, reference: str | None = None) -> str:
+        """Send base units of an asset, named by CAIP-19, with the reference by which the payee knows them; return the signature.
 
         Raises RpcError when the node declines.
         """
         namespace, _, mint = asset.partition("/")[2].partition(":")
         if chain_of(asset) != self._cluster.id:
             raise InvalidInput(f"the test wallet has money on {self._cluster.id} only, not on {chain_of(asset)}")
+        references = [reference] if reference else []
         if namespace != "token":
             return await self.send([instructions.with_references(instructions.send_lamports(self.address, address, units), references)])
         source, destination = (instructions.token_account_of(owner, mint) for owner in (self.address, address))
