@@ -155,25 +155,27 @@ def handler(made: Operation) -> HTTPRouteHandler:
 
 
 def preflights(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:
-    """Return a handler of OPTIONS for each path, which names the methods of all its operations; other origins are let in where all say so."""
+    """Return a handler of OPTIONS for each path, which names the methods of all its operations; other origins are let in where they say so."""
     allowed: dict[str, set[str]] = {}
-    closed: set[str] = set()
+    opened: dict[str, str] = {}
     for each in operations:
         allowed.setdefault(each.path, {"OPTIONS"}).add(each.method)
-        if not each.open_to_origins:
-            closed.add(each.path)
-    return [_preflight(path, methods | ({"HEAD"} if "GET" in methods else set()), path not in closed) for path, methods in allowed.items()]
+        if each.open_to_origins:
+            opened[each.path] = each.access
+    return [_preflight(path, methods | ({"HEAD"} if "GET" in methods else set()), opened.get(path)) for path, methods in allowed.items()]
 
 
-def _preflight(path: str, methods: set[str], open_to_origins: bool) -> HTTPRouteHandler:
+def _preflight(path: str, methods: set[str], opened: str | None) -> HTTPRouteHandler:
+    # Browsers ask without headers of their own, and with the address: a token in it counts here as well.
+    opt = {} if opened is None else {"access": opened}
     headers = {"Allow": ", ".join(sorted(methods))}
-    if open_to_origins:
+    if opened is not None:
         headers |= {**_ANY_ORIGIN, "Access-Control-Allow-Methods": headers["Allow"], "Access-Control-Allow-Headers": "Content-Type"}
 
     def options() -> Response[None]:
         return Response(None, status_code=204, headers=headers)
 
-    return HTTPRouteHandler(path.replace("}", ":str}"), http_method="OPTIONS", status_code=204, sync_to_thread=False)(options)
+    return HTTPRouteHandler(path.replace("}", ":str}"), http_method="OPTIONS", status_code=204, sync_to_thread=False, opt=opt)(options)
 
 
 async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[bytes] | Stream:

@@ -89,7 +89,7 @@ class Market(Listening):
     """CoinGecko, Coinbase and Kraken, each with the prices that a test gives it; one without prices is down."""
 
     def __init__(self) -> None:
-        usual = {"ETH": "3000", "USDC": "1"}
+        usual = {"ETH": "3000", "SOL": "150", "USDC": "1"}
         self.prices: dict[str, dict[str, str]] = {name: dict(usual) for name in ("coingecko", "coinbase", "kraken")}
         super().__init__()
 
@@ -99,7 +99,7 @@ class Market(Listening):
         if not prices:
             return 503, b"down"
         if source == "coingecko":
-            coins = {"ethereum": "ETH", "usd-coin": "USDC"}
+            coins = {"ethereum": "ETH", "solana": "SOL", "usd-coin": "USDC"}
             found = {
                 coin: {"usd": float(prices[coins[coin]]), "last_updated_at": int(time.time())} for coin in query["ids"][0].split(",") if coin in coins
             }
@@ -107,7 +107,7 @@ class Market(Listening):
         if source == "coinbase":
             symbol = query["currency"][0]
             return 200, json.dumps({"data": {"currency": symbol, "rates": {"USD": prices.get(symbol)}}}).encode()
-        pairs = {"ETHUSD": "ETH", "XETHZUSD": "ETH", "USDCUSD": "USDC"}
+        pairs = {"ETHUSD": "ETH", "XETHZUSD": "ETH", "SOLUSD": "SOL", "USDCUSD": "USDC"}
         asked = query.get("pair", [",".join(pairs)])[0].split(",")
         result = {pair: {"a": [prices[pairs[pair]]], "b": [prices[pairs[pair]]], "c": [prices[pairs[pair]]]} for pair in asked if pair in pairs}
         return 200, json.dumps({"error": [], "result": result}).encode()
@@ -308,13 +308,32 @@ def make_gateway(
     folder: Path, market: Market, node_url: str, tokens: list[tuple[str, str, int, str]], database: str | None = None, **rates: Any
 ) -> Gateway:
     """Make an installation as its README says: init, then a configuration that names a network."""
+    listed = ", ".join(
+        f'{{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "{rate}" }}' for symbol, address, decimals, rate in tokens
+    )
+    return gateway_on(
+        folder,
+        market,
+        f"""
+[plugin.evm.networks.dev]
+name = "Dev"
+chain = "eip155:31337"
+rpc = ["{node_url}"]
+testnet = true
+native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
+confirmations = 2
+tokens = [{listed}]
+""",
+        database,
+    )
+
+
+def gateway_on(folder: Path, market: Market, networks: str, database: str | None = None) -> Gateway:
+    """Make an installation that has the networks of a piece of configuration."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PEPAY_")}
     gateway = Gateway(folder, environ | {"PYTHONUNBUFFERED": "1"})
     arguments = ["--database", database] if database else []
     gateway.made = json.loads(gateway.run("init", "--yes", "--json", *arguments).stdout)
-    listed = ", ".join(
-        f'{{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "{rate}" }}' for symbol, address, decimals, rate in tokens
-    )
     with (folder / "pepay.toml").open("a") as file:
         file.write(
             f"""
@@ -328,14 +347,6 @@ base_url = "{market.url}/coingecko"
 base_url = "{market.url}/coinbase"
 [plugin.kraken]
 base_url = "{market.url}/kraken"
-[plugin.evm.networks.dev]
-name = "Dev"
-chain = "eip155:31337"
-rpc = ["{node_url}"]
-testnet = true
-native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
-confirmations = 2
-tokens = [{listed}]
-"""
+{networks}"""
         )
     return gateway

@@ -34,8 +34,41 @@ CHAIN = "eip155:31337"
 ETH = f"{CHAIN}/slip44:60"
 
 
+class Books:
+    """What every engine can be asked about its invoices."""
+
+    runtime: Runtime
+    caller: Caller
+
+    @staticmethod
+    def option(invoice: dict[str, Any], symbol: str) -> dict[str, Any]:
+        return next(each for each in invoice["payment_options"] if each["symbol"] == symbol)
+
+    async def invoice(self, **fields: Any) -> dict[str, Any]:
+        return await self.runtime.invoicing.create(self.caller, InvoiceRequest(**{"amount_usd": "49.99", **fields}))
+
+    async def get(self, invoice: dict[str, Any]) -> dict[str, Any]:
+        return await self.runtime.invoicing.get(self.caller, invoice["id"])
+
+    async def events(self, invoice: dict[str, Any] | None = None) -> list[str]:
+        """Return the types of the events so far, of one invoice where it is given."""
+        page = await self.runtime.feed.page(self.caller, Page(limit=100), ())
+        wanted = None if invoice is None else invoice["id"]
+        return [each["type"] for each in page.items if wanted in {None, each["data"]["object"].get("id"), each["data"]["object"].get("invoice")}]
+
+    async def balances(self, invoice: dict[str, Any]) -> dict[str, int]:
+        """Return what the ledger holds for an invoice, by account."""
+        async with self.runtime.store.read() as tx:
+            assert await tx.ledger.imbalances() == []
+            entries = await tx.ledger.of(invoice["id"])
+        totals: dict[str, int] = {}
+        for entry in entries:
+            totals[str(entry.account)] = totals.get(str(entry.account), 0) + entry.units
+        return totals
+
+
 @dataclass
-class Engine:
+class Engine(Books):
     """A runtime whose loops the test turns by hand."""
 
     runtime: Runtime
@@ -76,32 +109,6 @@ class Engine:
         hash_ = self.node.send(to, sent) if contract is None else self.node.send(contract, data=erc20.transfer(to, sent))
         self.mine()
         return hash_
-
-    @staticmethod
-    def option(invoice: dict[str, Any], symbol: str) -> dict[str, Any]:
-        return next(each for each in invoice["payment_options"] if each["symbol"] == symbol)
-
-    async def invoice(self, **fields: Any) -> dict[str, Any]:
-        return await self.runtime.invoicing.create(self.caller, InvoiceRequest(**{"amount_usd": "49.99", **fields}))
-
-    async def get(self, invoice: dict[str, Any]) -> dict[str, Any]:
-        return await self.runtime.invoicing.get(self.caller, invoice["id"])
-
-    async def events(self, invoice: dict[str, Any] | None = None) -> list[str]:
-        """Return the types of the events so far, of one invoice where it is given."""
-        page = await self.runtime.feed.page(self.caller, Page(limit=100), ())
-        wanted = None if invoice is None else invoice["id"]
-        return [each["type"] for each in page.items if wanted in {None, each["data"]["object"].get("id"), each["data"]["object"].get("invoice")}]
-
-    async def balances(self, invoice: dict[str, Any]) -> dict[str, int]:
-        """Return what the ledger holds for an invoice, by account."""
-        async with self.runtime.store.read() as tx:
-            assert await tx.ledger.imbalances() == []
-            entries = await tx.ledger.of(invoice["id"])
-        totals: dict[str, int] = {}
-        for entry in entries:
-            totals[str(entry.account)] = totals.get(str(entry.account), 0) + entry.units
-        return totals
 
 
 def configured(folder: Path, database_url: str, market: Market, anvil: Anvil, *, rpc: Sequence[str] = (), network: str = "") -> Settings:
