@@ -99,7 +99,7 @@ def mints(cluster: Cluster) -> tuple[Mint, ...]:
 
 
 _MAINNET: Final = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
-_DEVNET: Final = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxkrkZBG"
+_DEVNET: Final = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG"
 
 _USDC: Final = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 _USDT: Final = "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB"
