@@ -21,7 +21,8 @@ _FINALIZED: Final = Finality.finalized()
 class Cluster:
     """One Solana cluster. ``rpc`` and ``ws`` may hold credentials.
 
-    ``programs`` names the token program of each mint, and ``extensions`` what the operator accepts of some. ``batch`` is the most calls in one request, and ``look`` the most transactions that one look reads.
+    ``programs`` names the token program of each mint, and ``extensions`` what the operator accepts of some. ``batch`` is the most
+    calls in one request, and ``look`` the most transactions that one look reads.
     """
 
     key: str
