@@ -59,6 +59,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def simulation(session: nox.Session) -> None:
+    """Play simulated worlds for as long as it takes: ``-- --seeds 0:1000``, ``-- --seed 7 --trace``, ``-- --mutants``."""
+    sync(session, "test")
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     sync(session, "lint")

@@ -1,4 +1,4 @@
-"""What runs besides requests: watchers, the closing of invoices, the dispatcher, prices kept at hand."""
+"""What runs besides requests: watchers, the cold pass, the closing of invoices, the dispatcher, prices kept at hand."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ async def following(runtime: Runtime) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def working(runtime: Runtime) -> AsyncIterator[None]:
-    """Run the watchers, the closing of invoices, the dispatcher and the relay."""
+    """Run the watchers, the cold pass, the closing of invoices, the dispatcher and the relay."""
     jobs = {
         "dispatcher": runtime.dispatcher.run(),
         "closing": runtime.closing.run(),
+        "cold pass": runtime.revisiting.run(),
         "relay": runtime.relay.run(),
         "rates": _warm(runtime),
         "wallets": runtime.lacking.run(),

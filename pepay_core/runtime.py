@@ -40,6 +40,7 @@ from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
@@ -96,6 +97,7 @@ class Runtime:
     rescanning: Rescanning
     auditing: Auditing
     explaining: Explaining
+    revisiting: Revisiting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -207,6 +209,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         ids=ids,
         clock=clock,
     )
+    rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -232,9 +235,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         relay=relay,
         ids=ids,
         openings=openings,
-        rescanning=Rescanning(store, catalogue, settling, valuation, openings, clock),
+        rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
         explaining=Explaining(store, catalogue, openings),
+        revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
     )
 
 

@@ -22,6 +22,8 @@ class IgnoredBecause(StrEnum):
     """A token that no running plugin knows, whatever it calls itself."""
     NFT = "not_fungible"
     """A token of which there is one."""
+    NOT_ARRIVED = "nothing_arrived"
+    """A registered token's contract says that it came, and the balance says otherwise."""
     MALFORMED = "malformed"
     """A registered token's contract said it in another form than its standard has."""
 

@@ -38,6 +38,7 @@ _REASONS: Final[Mapping[str | None, str]] = {
     "zero_value": "It sent nothing.",
     "unregistered_token": "It sent a token that is not configured here, whatever it calls itself.",
     "not_fungible": "It sent a token of which there is one, and no money.",
+    "nothing_arrived": "The token's contract says that it came, and the balance of the address did not grow.",
     "malformed": "The token's contract reported it in another form than its standard has.",
 }
 

@@ -8,7 +8,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import piccolo.engine.sqlite  # noqa: F401 - registers how times and booleans are read
 
@@ -56,13 +56,13 @@ class _DecimalSum:
         return None if self._total is None else money.plain(self._total)
 
 
-class _Thread:
-    """A connection with the one thread that uses it."""
+class Line:
+    """A connection, on which one statement runs after the other: in a thread of its own, which is the one thing that may be replaced."""
 
     def __init__(self, path: Path, *, readonly: bool) -> None:
         self._path = path
         self._readonly = readonly
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="pepay-sqlite")
+        self._executor: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
     def _open(self) -> None:
@@ -91,6 +91,9 @@ class _Thread:
         await self.call(self._open)
 
     async def call(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do the work where the connection is used, and return what it returns; a cancellation is raised once it is done."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="pepay-sqlite")
         # A statement cannot be left running: the connection goes to somebody else next.
         return await to_the_end(asyncio.get_running_loop().run_in_executor(self._executor, work, *args))
 
@@ -123,7 +126,8 @@ class _Thread:
         try:
             await self.call(work)
         finally:
-            self._executor.shutdown(wait=False)
+            if self._executor is not None:
+                self._executor.shutdown(wait=False)
 
 
 class LiteDatabase:
@@ -131,23 +135,23 @@ class LiteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, readers: int = _READERS) -> None:
-        self._writer = _Thread(path, readonly=False)
+    def __init__(self, path: Path, *, readers: int = _READERS, line: type[Line] = Line) -> None:
+        self._writer = line(path, readonly=False)
         self._write = asyncio.Lock()
-        self._readers = [_Thread(path, readonly=True) for _ in range(readers)]
-        self._idle: asyncio.LifoQueue[_Thread] = asyncio.LifoQueue()
+        self._readers = [line(path, readonly=True) for _ in range(readers)]
+        self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
 
     @classmethod
-    async def open(cls, path: Path, *, readers: int = _READERS) -> LiteDatabase:
+    async def open(cls, path: Path, *, readers: int = _READERS, line: type[Line] = Line) -> Self:
         """Open the file, creating it; raises ConfigError when that cannot be done."""
         if sqlite3.sqlite_version_info < _OLDEST:
             raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old", hint="PePay needs SQLite 3.35 or later, or PostgreSQL")
-        database = cls(path, readers=readers)
+        database = cls(path, readers=readers, line=line)
         try:
-            for thread in [database._writer, *database._readers]:
-                await thread.open()
-                if thread is not database._writer:
-                    database._idle.put_nowait(thread)
+            for each in [database._writer, *database._readers]:
+                await each.open()
+                if each is not database._writer:
+                    database._idle.put_nowait(each)
         except sqlite3.Error as exc:
             await database.close()
             raise ConfigError(f"the SQLite database {path} cannot be opened: {exc}", hint="check the path and who may write there") from None
@@ -157,7 +161,7 @@ class LiteDatabase:
         return database
 
     @asynccontextmanager
-    async def transaction(self, *, readonly: bool) -> AsyncIterator[_Thread]:
+    async def transaction(self, *, readonly: bool) -> AsyncIterator[Line]:
         """Open a transaction: on the writer, or on a reader that sees one state throughout."""
         async with self._reader() if readonly else self._exclusive() as thread:
             try:
@@ -169,7 +173,7 @@ class LiteDatabase:
                 raise
 
     @asynccontextmanager
-    async def _exclusive(self) -> AsyncIterator[_Thread]:
+    async def _exclusive(self) -> AsyncIterator[Line]:
         try:
             async with asyncio.timeout(_QUEUE_SECONDS):
                 await self._write.acquire()
@@ -181,7 +185,7 @@ class LiteDatabase:
             self._write.release()
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[_Thread]:
+    async def _reader(self) -> AsyncIterator[Line]:
         try:
             async with asyncio.timeout(_QUEUE_SECONDS):
                 thread = await self._idle.get()

@@ -157,7 +157,17 @@ async def test_a_token_of_which_there_is_one_is_no_money(pepay, to):
     assert said(await explain(pepay, sent)) == ("unmatched", "not_fungible", [("unmatched", "not_fungible")])
 
 
+async def test_a_transfer_that_brought_nothing_is_no_payment(pepay):
+    # The wallet's first address is the account that sends here, so its balance stays what it was.
+    invoice = await pepay.invoice(pay_with=pepay.usdc_asset)
+    sent = pepay.pay(invoice, "USDC")
+    await pepay.look()
+
+    assert said(await explain(pepay, sent)) == ("unmatched", "nothing_arrived", [("unmatched", "nothing_arrived")])
+
+
 async def test_late_money_that_is_held_is_unmatched_until_the_merchant_accepts_it(pepay):
+    await pepay.invoice(pay_with=ETH)
     await pepay.runtime.preferring.change(pepay.caller, {"late_policy": "hold"})
     invoice = await pepay.invoice(pay_with=pepay.usdc_asset, expires_in=60)
     await pepay.clock.advance(61)

@@ -81,6 +81,7 @@ async def test_an_audit_finds_what_is_not_on_the_chain_and_what_is_otherwise_the
 
 
 async def test_a_rescan_finds_what_came_to_an_address_after_its_watch_had_ended(pepay):
+    await pepay.invoice(pay_with=ETH)  # takes the wallet's first address, which is the account that sends here
     invoice = await pepay.invoice(pay_with=pepay.usdc_asset, expires_in=60)
     to = pepay.option(invoice, "USDC")["destination"]
     await pepay.clock.advance(8 * 24 * 3600)
@@ -149,13 +150,20 @@ async def test_a_rescan_of_blocks_that_leave_meanwhile_credits_nothing_of_them(p
 
 
 async def test_what_an_address_received_before_it_was_given_out_is_no_payment(pepay):
-    # The first address of the test wallet belongs to the node's first account, to which the tokens were minted.
-    invoice = await pepay.invoice(pay_with=pepay.usdc_asset)
-    assert pepay.option(invoice, "USDC")["destination"].lower() == pepay.node.accounts[0].lower()
+    await pepay.clock.advance(3600)
+    account = pepay.node.accounts[0]
+    pepay.node.send(account, 10**18, sender=pepay.node.accounts[1])
+    pepay.mine()
+    await pepay.look()
+    await pepay.clock.advance(3600)
+    invoice = await pepay.invoice(pay_with=ETH)
+    assert pepay.option(invoice, "ETH")["destination"].lower() == account.lower()
 
     rescan = await pepay.runtime.rescanning.rescan(CHAIN, 0, pepay.node.height)
+    audit = await pepay.runtime.auditing.audit(CHAIN, pepay.node.height, pepay.node.height)
 
-    assert (rescan.seen, rescan.credited) == (2, ())
+    assert (rescan.seen, rescan.credited) == (1, ())
+    assert audit.clean
 
 
 async def test_coverage_says_who_looked(pepay, paid):

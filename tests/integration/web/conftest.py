@@ -145,7 +145,7 @@ def open_web(settings: Settings) -> Callable[..., Any]:
                 made = composing._compose(settings, clock, vault, assembly, store)
                 made.heads.put(ChainState(TOY, ChainHealth.HEALTHY, None, 0, clock.now(), clock.now()))
                 # The test looks at the chain when it says so, not the keeper.
-                made.keepers[TOY]._opened = True
+                await made.openings.open(made.catalogue.chain(TOY))
                 founded = await found(store, made.keys, made.ids, clock, "Acme Coffee")
                 await made.receiving.create(Caller(founded.merchant.id, False, "test"), "toy", "seed", "a seed")
                 held.update(runtime=made, founded=founded)

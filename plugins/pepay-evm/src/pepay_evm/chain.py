@@ -247,7 +247,9 @@ class EvmChain(Chain):
         if watched and seen.block and seen.parent and not seen.failed:
             scan = await self.scan(watched, seen.parent, seen.block)
             found = tuple(each for each in scan.transfers if each.tx == identity or (each.by_balance and each.to.address in seen.named))
-        return Inspection(identity, seen.block, seen.failed, found, seen.ignored, seen.named)
+        confirmed = {each.index for each in found}
+        ignored = (*seen.ignored, *(each for each in seen.claimed if each.index not in confirmed))
+        return Inspection(identity, seen.block, seen.failed, found, ignored if watched else (), seen.named)
 
     def through(self, source: str) -> EvmChain:
         """Return a driver that asks one of the configured endpoints, and no other."""

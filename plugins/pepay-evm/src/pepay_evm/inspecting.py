@@ -31,12 +31,16 @@ _PAYING: Final = {"a9059cbb": 0, "23b872dd": 1}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A transaction that an endpoint knows; ``parent`` is the block before its own."""
+    """A transaction that an endpoint knows; ``parent`` is the block before its own.
+
+    ``claimed`` are the well-formed events that say that something of ours arrived: what a scan does not confirm of them is ignored too.
+    """
 
     failed: bool = False
     block: Block | None = None
     parent: Block | None = None
     ignored: tuple[Ignored, ...] = ()
+    claimed: tuple[Ignored, ...] = ()
     named: frozenset[str] = frozenset()
 
 
@@ -78,15 +82,17 @@ class Inspector:
             raise ChainUnavailable(f"{endpoint.label} changed its chain while it was read")
         paid = set(_paid(trace[0])) if trace and not isinstance(trace[0], NodeError) else set[str]()
         ours = {each.lower() for each in watched.addresses}
+        noticed = list(self._noticed(sent, receipt, ours))
         return Seen(
             failed=not receipt.succeeded,
             block=Block(header.height, header.hash, header.time),
             parent=Block(header.height - 1, header.parent, header.time),
-            ignored=tuple(self._ignored(sent, receipt, ours)),
+            ignored=tuple(each for each in noticed if each.reason is not IgnoredBecause.NOT_ARRIVED),
+            claimed=tuple(each for each in noticed if each.reason is IgnoredBecause.NOT_ARRIVED),
             named=frozenset(checksummed(each) for each in sorted({*_named(sent, receipt.logs), *paid})[:_MOST_NAMED]),
         )
 
-    def _ignored(self, sent: _Sent, receipt: Receipt, ours: Collection[str]) -> Iterator[Ignored]:
+    def _noticed(self, sent: _Sent, receipt: Receipt, ours: Collection[str]) -> Iterator[Ignored]:
         native = self._network.native.id
         if sent.to in ours and (not receipt.succeeded or not sent.value):
             reason = IgnoredBecause.ZERO if receipt.succeeded else IgnoredBecause.FAILED
@@ -104,7 +110,7 @@ class Inspector:
                 yield Ignored(reason, checksummed(to), self._asset(log.address), str(position), units)
 
     def _misfit(self, log: Log, ours: Collection[str]) -> tuple[IgnoredBecause, str, int | None] | None:
-        """Return why an event that names an address of ours as recipient is no payment, or None when it is one, or names none."""
+        """Return why an event that names an address of ours as recipient is no payment, or would be none, or None when it names none."""
         topics, words = log.topics, _words(log.data[2:])
         kind = topics[0] if topics else ""
         if kind == _SINGLE and len(topics) == 4:
@@ -124,7 +130,7 @@ class Inspector:
             return IgnoredBecause.UNREGISTERED, to, units
         if len(topics) != 3 or len(log.data) != 66:
             return IgnoredBecause.MALFORMED, to, units
-        return None if units else (IgnoredBecause.ZERO, to, 0)
+        return IgnoredBecause.NOT_ARRIVED if units else IgnoredBecause.ZERO, to, units
 
     def _asset(self, contract: str) -> str:
         return self._assets.get(contract) or f"{self._network.id}/erc20:{contract}"
