@@ -16,6 +16,9 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
+from spl.token.constants import TOKEN_PROGRAM_ID
+from spl.token.instructions import get_associated_token_address, transfer_checked
+from spl.token.models import TransferCheckedParams
 
 from pepay_sandbox.solana.clients import solana_js
 from pepay_sandbox.solana.testing import Cluster
@@ -135,17 +138,12 @@ async def test_solana_py_pays_what_the_link_says(street, symbol):
         lamports = int(option["quote"]["amount_base_units"])
         sending = transfer(TransferParams(from_pubkey=payer, to_pubkey=recipient, lamports=lamports))
     else:
-        from spl.token.constants import TOKEN_PROGRAM_ID
-        from spl.token.instructions import get_associated_token_address, transfer_checked
-        from spl.token.models import TransferCheckedParams
-
         mint = Pubkey.from_string(fields["spl-token"])
+        source, dest = (get_associated_token_address(owner, mint) for owner in (payer, recipient))
+        units = int(option["quote"]["amount_base_units"])
         sending = transfer_checked(
-            TransferCheckedParams(
-                program_id=TOKEN_PROGRAM_ID, source=get_associated_token_address(payer, mint), mint=mint,
-                dest=get_associated_token_address(recipient, mint), owner=payer, amount=int(option["quote"]["amount_base_units"]), decimals=6, signers=[],
-            )
-        )  # fmt: skip
+            TransferCheckedParams(program_id=TOKEN_PROGRAM_ID, source=source, mint=mint, dest=dest, owner=payer, amount=units, decimals=6, signers=[])
+        )
     sending = Instruction(sending.program_id, sending.data, [*sending.accounts, reference])
 
     async with AsyncClient(street.cluster.url, commitment=Confirmed) as client:

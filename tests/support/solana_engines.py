@@ -56,7 +56,9 @@ class SolanaEngine(Books):
 
 
 @asynccontextmanager
-async def opened(settings, cluster: Cluster, clock: FakeClock, mint: str, buyer: Keypair, wallet: str, caller: Caller | None = None) -> AsyncIterator[SolanaEngine]:
+async def opened(
+    settings, cluster: Cluster, clock: FakeClock, mint: str, buyer: Keypair, wallet: str, caller: Caller | None = None
+) -> AsyncIterator[SolanaEngine]:
     """Open a runtime without its loops; the merchant and the wallet are made where none is given."""
     async with Runtime.open(settings, workers=False, clock=clock, environ={}) as runtime:
         if caller is None:

@@ -201,7 +201,10 @@ async def test_sol_out_of_a_wrapped_account_is_sol(shop):
     initialising = Instruction(
         Pubkey.from_string(programs.TOKEN),
         bytes([18]) + bytes(shop.buyer.pubkey()),
-        [AccountMeta(wrapped.pubkey(), is_signer=False, is_writable=True), AccountMeta(Pubkey.from_string(native), is_signer=False, is_writable=False)],
+        [
+            AccountMeta(wrapped.pubkey(), is_signer=False, is_writable=True),
+            AccountMeta(Pubkey.from_string(native), is_signer=False, is_writable=False),
+        ],
     )
     closing = Instruction(
         Pubkey.from_string(programs.TOKEN),
@@ -296,9 +299,7 @@ async def test_lamports_that_a_program_moves_by_itself_belong_to_the_reference_t
     initialising = initialize_nonce_account(InitializeNonceAccountParams(nonce_pubkey=store.pubkey(), authority=shop.buyer.pubkey()))
     shop.cluster.send([creating, initialising], [shop.buyer, store])
     taking = withdraw_nonce_account(
-        WithdrawNonceAccountParams(
-            nonce_pubkey=store.pubkey(), authorized_pubkey=shop.buyer.pubkey(), to_pubkey=shop.owner.pubkey(), lamports=500
-        )
+        WithdrawNonceAccountParams(nonce_pubkey=store.pubkey(), authorized_pubkey=shop.buyer.pubkey(), to_pubkey=shop.owner.pubkey(), lamports=500)
     )
     shop.cluster.send([instructions.with_references(taking, [shop.second.reference]), shop.paying_sol(7, shop.first)], [shop.buyer])
     assert sorted(await shop.found()) == [("SOL", 7, "first"), ("SOL", 500, "second")]
@@ -312,7 +313,9 @@ WALLET, PAYER, A, B, ROUTER = "W", "P", "A", "B", "R"
 def transaction(*steps, arrived, keys=(PAYER, WALLET, A, B), **changes):
     """Return a transaction that brought lamports to the wallet; steps are (program, accounts, lamports or None, parent)."""
     listed = tuple(
-        Instruction_(program, tuple(keys.index(each) for each in accounts), b"" if units is None else b"\2\0\0\0" + units.to_bytes(8, "little"), parent)
+        Instruction_(
+            program, tuple(keys.index(each) for each in accounts), b"" if units is None else b"\2\0\0\0" + units.to_bytes(8, "little"), parent
+        )
         for program, accounts, units, parent in steps
     )
     before = tuple(10_000 for _ in keys)
@@ -326,9 +329,7 @@ def transaction(*steps, arrived, keys=(PAYER, WALLET, A, B), **changes):
 
 def shared(tx, *, watched=(A, B), bare=False):
     receivers = {WALLET: Receiver(WALLET, "SOL")}
-    found = credits_of(
-        tx, receivers, {each: Destination(WALLET, each) for each in watched}, {WALLET: Destination(WALLET)} if bare else {}
-    )
+    found = credits_of(tx, receivers, {each: Destination(WALLET, each) for each in watched}, {WALLET: Destination(WALLET)} if bare else {})
     assert sum(each.units for each in found) <= tx.after[tx.keys.index(WALLET)] - tx.before[tx.keys.index(WALLET)] + tx.fee
     return {each.to.reference or "bare": each.units for each in found}
 
@@ -342,9 +343,7 @@ def test_an_inner_transfer_belongs_to_the_reference_of_its_caller():
 
 
 def test_the_reference_of_the_transfer_itself_comes_before_its_callers():
-    tx = transaction(
-        (ROUTER, (PAYER, WALLET, A, B), None, None), (ROUTER, (PAYER, WALLET), None, 0), (SYSTEM, (PAYER, WALLET, B), 50, 1), arrived=50
-    )
+    tx = transaction((ROUTER, (PAYER, WALLET, A, B), None, None), (ROUTER, (PAYER, WALLET), None, 0), (SYSTEM, (PAYER, WALLET, B), 50, 1), arrived=50)
     assert shared(tx) == {B: 50}
 
 

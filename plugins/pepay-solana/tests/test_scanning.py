@@ -10,6 +10,7 @@ from pepay_core.api import Block, ChainUnavailable, ConfigError, CursorOrphaned,
 from pepay_solana import listing
 from pepay_solana.scanning import OVERLAP
 
+
 class Scene:
     """A wallet that is paid in SOL, watched for references."""
 
@@ -182,7 +183,20 @@ async def test_an_error_is_an_outage_and_the_look_after_it_finds_everything(clus
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"<html>", b"[]", b"{}", b"null", b'{"jsonrpc":"2.0","id":0}', b'{"jsonrpc":"2.0","id":7,"result":null}', b"\xff\xfe", b"[" * 3000, 500, 502, 403],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"jsonrpc":"2.0","id":0}',
+        b'{"jsonrpc":"2.0","id":7,"result":null}',
+        b"\xff\xfe",
+        b"[" * 3000,
+        500,
+        502,
+        403,
+    ],
 )
 async def test_a_malformed_reply_is_an_outage(cluster, scene, driver, proxy, start, answer):
     scene.pay(5)

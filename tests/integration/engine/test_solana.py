@@ -96,9 +96,7 @@ async def test_a_payment_shows_when_confirmed_and_settles_when_finalized(pepay, 
     await pepay.look()
     paid = await pepay.get(invoice)
     assert (paid["status"], paid["fulfil"]) == ("paid", True)
-    assert [(each["transaction"], each["status"], each["from"]) for each in paid["payments"]] == [
-        (signature, "confirmed", str(pepay.buyer.pubkey()))
-    ]
+    assert [(each["transaction"], each["status"], each["from"]) for each in paid["payments"]] == [(signature, "confirmed", str(pepay.buyer.pubkey()))]
     units = int(option["quote"]["amount_base_units"])
     assert await pepay.balances(invoice) == {"buyer": -units, "receivable": 0, "wallet": units}
 

@@ -21,7 +21,8 @@ _FINALIZED: Final = Finality.finalized()
 class Cluster:
     """One Solana cluster. ``rpc`` and ``ws`` may hold credentials.
 
-    ``programs`` names the token program of each mint, and ``extensions`` what the operator accepts of some. ``batch`` is the most calls in one request, and ``look`` the most transactions that one look reads.
+    ``programs`` names the token program of each mint, and ``extensions`` what the operator accepts of some. ``batch`` is the most
+    calls in one request, and ``look`` the most transactions that one look reads.
     """
 
     key: str
@@ -99,7 +100,7 @@ def mints(cluster: Cluster) -> tuple[Mint, ...]:
 
 
 _MAINNET: Final = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
-_DEVNET: Final = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxkrkZBG"
+_DEVNET: Final = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG"
 
 _USDC: Final = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 _USDT: Final = "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB"
