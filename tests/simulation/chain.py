@@ -138,7 +138,7 @@ class SimChain:
         """Return everything that truly arrived on the chain as it is now, by transaction and ordinal."""
         return {(each.tx, each.ordinal): (each, block) for block in self.path for each in block.arrivals}
 
-    def _append(self, txs: tuple[Tx, ...], time: int) -> None | Block:
+    def _append(self, txs: tuple[Tx, ...], time: int) -> Block | None:
         parent = self.path[-1] if self.path else None
         self._serial += 1
         height = len(self.path)

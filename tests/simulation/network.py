@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from simulation.node import View, answer
-
 from pepay_core.contracts.context import HttpResponse
 from pepay_core.domain.errors import Unavailable
+from simulation.node import View, answer
 
 if TYPE_CHECKING:
     import random
