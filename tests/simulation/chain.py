@@ -66,6 +66,8 @@ class Block:
     logs: list[dict[str, Any]] = field(repr=False)
     receipts: dict[str, dict[str, Any]] = field(repr=False)
     arrivals: tuple[Arrival, ...] = ()
+    holdings: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    """What lies at each address, by token and address; one that nothing came to in a block is shared with its parent."""
 
     def lineage(self) -> Iterator[Block]:
         """Return this block and every one below it."""
@@ -210,7 +212,13 @@ def _block(identity: str, parent: Block | None, height: int, time: int, txs: tup
     }
     for each in receipts.values():
         each["logsBloom"] = header["logsBloom"]
-    return Block(height, identity, parent, time, txs, header, {**header, "transactions": listed}, logs, receipts, tuple(arrivals))
+    holdings = parent.holdings if parent else {}
+    if arrivals:
+        holdings = dict(holdings)
+        for each in arrivals:
+            holdings[each.token, each.to] = holdings.get((each.token, each.to), 0) + each.units
+    full = {**header, "transactions": listed}
+    return Block(height, identity, parent, time, txs, header, full, logs, receipts, tuple(arrivals), holdings)
 
 
 def _arrivals(tx: Tx, tokens: dict[str, int]) -> Iterator[Arrival]:
