@@ -61,8 +61,11 @@ class Keeper:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        async with self._store.read() as tx:
-            known = await tx.chains.state(self._chain.id)
+        known = None
+        # What is shown until the chain is reached is not worth a watcher.
+        with contextlib.suppress(PePayError):
+            async with self._store.read() as tx:
+                known = await tx.chains.state(self._chain.id)
         now = self._clock.now()
         tip, tip_time = (known.tip, known.tip_time) if known else (None, None)
         self._heads.put(ChainState(self._chain.id, ChainHealth.STARTING, "not reached yet", tip, tip_time, now))
@@ -166,9 +169,14 @@ class Keeper:
         if self._failures >= _FAILURES:
             last = self._heads.get(self._chain.id)
             tip, tip_time = (last.tip, last.tip_time) if last else (None, None)
-            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), self._sources())
-            with contextlib.suppress(PePayError):
+            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), sources=self._sources())
+            try:
                 await self._note(state)
+            except PePayError:
+                pass
+            except Exception:
+                # Whatever goes wrong with telling it, the chain is looked at again.
+                log.exception("%s: that it is degraded could not be told", self._chain.name)
         return min(0.5 * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
 
     async def _note(self, state: ChainState) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["anvil", "postgres"]
 
-# The account xpub m/44'/60'/0' of the well-known mnemonic "test … junk"; its first deposit addresses are anvil's first accounts.
-XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
+# The account xpub m/44'/60'/1' of the well-known mnemonic "test … junk": anvil's own accounts, of 0', pay, and who pays himself has paid nothing.
+XPUB = "xpub6Ce9NcJvTk372KjsGfWqbcex5DumjpNquQLApoeQUavSCjEc823BV1tb4rXUuPuht8h2hSxkg2EXUaKUJmniJvRZAELxypsCzBFdtosmV76"
 SECONDS = 30
 
 

@@ -152,7 +152,7 @@ async def opened(settings, anvil: Anvil, clock: FakeClock, caller: Caller | None
             made = await found(runtime.store, runtime.keys, runtime.ids, clock, "Test shop")
             caller = Caller(made.merchant.id, False, "test", frozenset(SCOPES))
             await runtime.receiving.create(caller, "eip155", "xpub", XPUB)
-        usdc, dai = re.findall(r'address = "(0x[0-9a-fA-F]{40})"', settings.config_path.read_text())
+        usdc, dai, *_ = re.findall(r'address = "(0x[0-9a-fA-F]{40})"', settings.config_path.read_text())
         engine = Engine(runtime, clock, anvil, caller, usdc.lower(), dai.lower())
         await engine.look()
         yield engine

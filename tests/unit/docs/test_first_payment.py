@@ -100,4 +100,4 @@ def test_whoever_types_the_tutorial_is_paid_and_told(tmp_path, environ):
     printed = [line for line in output.read_text().splitlines() if line.startswith(("invoice.", "deliver "))]
     # Webhooks may overtake each other, as the reference says.
     assert sorted(printed) == sorted(PAGE.blocks("text")[-1].code.splitlines())
-    assert '"first_address":"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"' in (tmp_path / "typed.log").read_text()
+    assert '"first_address":"0x8C8d35429F74ec245F8Ef2f4Fd1e551cFF97d650"' in (tmp_path / "typed.log").read_text()

@@ -14,8 +14,8 @@ from pepay_evm import deposits
 from pepay_evm.bytecode import DEPOSIT_FACTORY_EVENTS
 from pepay_evm.deposits import DEPLOYER, DEPLOYMENT, FACTORY, Treasury
 from pepay_evm.flushing import Place, chunks, plan, read_balances
+from pepay_evm.pool import Rpc
 from pepay_evm.readiness import read_readiness
-from pepay_evm.rpc import Rpc
 from pepay_evm.sending import Errand, NotSent, estimate, read_fees, send
 from pepay_evm.signing import Payer
 

@@ -12,7 +12,8 @@ from pepay_evm.rpc import Call, NodeError
 if TYPE_CHECKING:
     from pepay_core.api import Clock
     from pepay_evm.decoding import Receipt
-    from pepay_evm.rpc import Endpoint, Rpc
+    from pepay_evm.pool import Rpc
+    from pepay_evm.rpc import Endpoint
     from pepay_evm.signing import Payer
 
 _PATIENCE_SECONDS: Final = 180.0

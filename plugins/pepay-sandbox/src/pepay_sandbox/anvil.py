@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-_START_SECONDS: Final = 15
+_START_SECONDS: Final = 60
 _LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
 
 

@@ -1,0 +1,49 @@
+"""A watcher goes on whatever happens to its chain, and says how it fares."""
+
+from __future__ import annotations
+
+import pytest
+
+from pepay_core.domain.coverage import ChainHealth
+from pepay_core.domain.errors import ChainUnavailable
+from pepay_core.plugins.catalogue import Catalogue
+from pepay_core.services.heads import Heads
+from pepay_core.services.minting import Ids
+from pepay_core.services.openings import Openings
+from pepay_core.services.publishing import Outbox
+from pepay_core.services.supervising import Keeper
+from pepay_core.services.watching import Watcher
+from pepay_core.testing.clock import FakeClock
+from pepay_core.testing.toy import TOY, ToyChain, ToyNet
+
+
+class Unreachable(ToyChain):
+    """A chain that nobody can ask."""
+
+    async def tip(self):
+        raise ChainUnavailable("nobody answers")
+
+
+@pytest.fixture
+def keeper(store):
+    clock = FakeClock()
+    chain = Unreachable(ToyNet())
+    watcher = Watcher(chain, store, None, None, Catalogue(), clock)
+    return Keeper(watcher, store, Heads(), Outbox(clock, Ids(clock), lambda _event: None), Openings(), clock, holder="test")
+
+
+async def test_a_chain_that_nobody_can_ask_is_degraded_and_asked_again(keeper, store):
+    waits = [await keeper._step() for _ in range(5)]
+
+    async with store.read() as tx:
+        state = await tx.chains.state(TOY)
+    assert all(wait > 0 for wait in waits)
+    assert (state.health, state.reason, state.pace) == (ChainHealth.DEGRADED, "nobody answers", None)
+
+
+async def test_a_watcher_does_not_end_with_what_it_cannot_tell(keeper, monkeypatch):
+    async def broken(_state):
+        raise TypeError("not to be told")
+
+    monkeypatch.setattr(keeper, "_note", broken)
+    assert [await keeper._step() > 0 for _ in range(5)] == [True] * 5
