@@ -420,3 +420,72 @@ async def test_no_message_repeats_what_may_be_a_key(cluster, driver, proxy):
     with pytest.raises(ChainUnavailable) as caught:
         await driver(f"{proxy.url}/v1/s3cret-key").tip()
     assert "s3cret" not in str(caught.value)
+
+
+# --- lists of addresses ----------------------------------------------------------
+
+
+async def test_many_addresses_that_wait_cost_a_question_for_each_hundred_accounts(cluster, scene, driver, proxy, start):
+    waiting = [Destination(str(Keypair().pubkey())) for _ in range(100)]
+    chain, watchlist, after = driver(proxy.url), Watchlist(waiting), start
+    for turn in range(6):
+        cluster.tick()
+        if turn == 4:
+            cluster.transfer(scene.buyer, waiting[7].address, 10**7)
+            cluster.transfer_tokens(scene.buyer, waiting[8].address, scene.mint, 5, create_account=True)
+            cluster.tick()
+        proxy.calls.clear()
+        until = (await chain.tip()).block
+        scan = await chain.scan(watchlist, after, until)
+        after = scan.cursor
+        methods = proxy.methods()
+        assert methods.count("getMultipleAccounts") == 2
+        if turn == 4:
+            assert [(each.to, each.units) for each in scan.transfers] == [(waiting[7], 10**7), (waiting[8], 5)]
+        else:
+            assert scan.transfers == ()
+        if turn in {2, 3}:
+            # One of them has its turn.
+            assert methods.count("getSignaturesForAddress") == 2
+
+
+async def test_what_a_node_knew_before_the_block_that_was_asked_for_is_not_forgotten(cluster, scene, driver, start):
+    waiting = [Destination(str(Keypair().pubkey())) for _ in range(3)]
+    chain, watchlist = driver(), Watchlist(waiting)
+    cluster.tick()
+    until = (await chain.tip()).block
+    # The accounts are read after this, and the look goes no further than the block before.
+    cluster.transfer(scene.buyer, waiting[1].address, 10**7)
+    cluster.tick(2)
+    assert (await chain.scan(watchlist, start, until)).transfers == ()
+    later = await chain.scan(watchlist, until, (await chain.tip()).block)
+    assert [each.units for each in later.transfers] == [10**7]
+
+
+async def test_what_came_and_went_between_two_looks_is_found_in_its_turn(cluster, scene, driver, start):
+    keys = [Keypair() for _ in range(3)]
+    waiting = [Destination(str(key.pubkey())) for key in keys]
+    chain, watchlist = driver(), Watchlist(waiting)
+    cluster.tick()
+    after = (await chain.scan(watchlist, start, (await chain.tip()).block)).cursor
+    cluster.tick(3)
+    after = (await chain.scan(watchlist, after, (await chain.tip()).block)).cursor
+    cluster.transfer(scene.buyer, waiting[1].address, 10**7)
+    cluster.transfer(keys[1], str(scene.buyer.pubkey()), 10**7 - 5000)
+    found = []
+    for _ in range(4):
+        cluster.tick()
+        scan = await chain.scan(watchlist, after, (await chain.tip()).block)
+        found += [(each.to, each.units) for each in scan.transfers]
+        after = scan.cursor
+    assert found == [(waiting[1], 10**7)]
+
+
+async def test_what_lay_at_an_address_before_it_was_watched_is_no_payment(cluster, scene, driver, start):
+    ours = Destination(str(Keypair().pubkey()))
+    cluster.transfer(scene.buyer, ours.address, 10**7)
+    cluster.tick()
+    chain = driver()
+    after = (await chain.tip()).block
+    cluster.tick(2)
+    assert await look(chain, [ours], after) == ([], 1)

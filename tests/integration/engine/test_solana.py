@@ -232,7 +232,23 @@ async def test_a_list_of_addresses_serves_payers_without_references(settings, cl
         invoice = await pepay.invoice(pay_with=pepay.usdc)
         option = pepay.option(invoice, "USDC")
         assert (option["destination"], option["reference"]) == (listed[0], None)
-        cluster.transfer_tokens(buyer, listed[0], mint, 49_990_000, create_account=True)
+        signature = cluster.transfer_tokens(buyer, listed[0], mint, 49_990_000, create_account=True)
+        cluster.tick(2)
+        await pepay.look()
+        assert (await pepay.get(invoice))["status"] == "processing"
+
+        # A fork that only moves it to another block changes nothing.
+        cluster.rollback(3)
+        cluster.reland(signature)
+        cluster.tick(2)
+        await pepay.look()
+        assert (await pepay.get(invoice))["status"] == "processing"
+        assert "payment.reverted" not in await pepay.events(invoice)
+        cluster.rollback(3)
+        cluster.tick(2)
+        await pepay.look()
+        assert (await pepay.get(invoice))["status"] == "unpaid"
+        cluster.reland(signature)
         cluster.settle()
         await pepay.look()
-        assert (await pepay.get(invoice))["status"] == "paid"
+        assert [(each["transaction"], each["status"]) for each in (await pepay.get(invoice))["payments"]] == [(signature, "confirmed")]

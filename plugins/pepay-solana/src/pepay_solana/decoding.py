@@ -129,6 +129,11 @@ def signatures(answer: Any) -> list[str]:
     return [signature(each) for each in _list(_object(answer).get("signatures"))]
 
 
+def context_slot(answer: Any) -> int:
+    """Return the slot for which a node answers."""
+    return number(_object(_object(answer).get("context")).get("slot"))
+
+
 def blockhash(answer: Any) -> str:
     """Return the hash that a new transaction names, from what ``getLatestBlockhash`` answers."""
     return key(_object(_object(answer).get("value")).get("blockhash"))

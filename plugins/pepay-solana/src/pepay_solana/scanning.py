@@ -13,6 +13,7 @@ from pepay_core.api import Block, ChainUnavailable, CursorOrphaned, Scan, Transf
 from pepay_solana import decoding, listing
 from pepay_solana.addresses import token_account
 from pepay_solana.crediting import Receiver, credits_of
+from pepay_solana.gating import Gate
 from pepay_solana.rpc import BLOCK_CLEANED_UP, SLOT_SKIPPED, UNSUPPORTED_VERSION, Call, NodeError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Scanner:
         self._read: OrderedDict[str, Transaction] = OrderedDict()
         self._listed: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._since: dict[Address, int] = {}
+        self._gate = Gate()
         # How many transactions a look reads: no more than the endpoints have shown to bear.
         self.span = cluster.look
 
@@ -57,14 +59,14 @@ class Scanner:
             return Scan(after, source=endpoint.label)
         await self._check(endpoint, after, until)
 
+        bare, references = watched.by(_bare), watched.by(_reference)
         receivers = self._receivers(watched.addresses)
-        above = self._above(receivers, watched, after, live)
+        above, gated = await self._above(endpoint, receivers, watched, after, until, live)
         entries = await listing.histories(endpoint, above, until) if above else []
         fresh = [entry for entry in entries if entry.slot > after.height or (entry.signature, entry.slot) not in self._listed]
         fresh, last = self._bounded(fresh, until)
         read = await self._transactions(endpoint, [entry for entry in fresh if not entry.failed])
 
-        bare, references = watched.by(_bare), watched.by(_reference)
         paying = []
         for tx in read:
             parts = [each for each in credits_of(tx, receivers, references, bare) if self._may_be(each.to, tx.slot)]
@@ -78,6 +80,7 @@ class Scanner:
             for each in parts
         ]
         self._remember(entries, last)
+        self._gate.listed(gated, last)
         cursor = blocks[last]
         return Scan(cursor, (cursor,), tuple(transfers), source=endpoint.label)
 
@@ -91,13 +94,27 @@ class Scanner:
                 found[token_account(wallet, mint.address, mint.program)] = Receiver(wallet, mint.token.id, mint)
         return found
 
-    def _above(self, receivers: dict[str, Receiver], watched: Watchlist, after: Block, live: int | None) -> dict[str, int]:
-        """Return, for each account, the slot above which its history is listed."""
+    async def _above(
+        self, endpoint: Endpoint, receivers: dict[str, Receiver], watched: Watchlist, after: Block, until: Block, live: int | None
+    ) -> tuple[dict[str, int], list[str]]:
+        """Return the accounts to list, each with the slot above which, and the wallets of them that are listed for their own sake.
+
+        A wallet with references is listed every time: there are few, and much comes and goes.
+        """
         for wallet in watched.addresses:
             self._since.setdefault(wallet, after.height)
+        shared = {destination.address for destination in watched.by(_reference).values()}
+        alone: dict[str, list[str]] = {}
+        for account, receiver in receivers.items():
+            if receiver.wallet not in shared:
+                alone.setdefault(receiver.wallet, []).append(account)
+        due = await self._gate.due(endpoint, alone, after, until) if alone else []
         again = live is not None and after.height >= live - OVERLAP
         low = max(after.height - OVERLAP, 0) if again else after.height
-        return dict.fromkeys(receivers, low)
+        above = {account: low for account, receiver in receivers.items() if receiver.wallet in shared}
+        for wallet in due:
+            above |= dict.fromkeys(alone[wallet], self._gate.above(wallet, low))
+        return above, due
 
     def _may_be(self, to: Destination, slot: int) -> bool:
         """Tell whether a payment may be meant: without a reference, what came before the address was watched was not."""
