@@ -144,7 +144,7 @@ class Keeper:
             health = ChainHealth.IMPAIRED
         if not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds):
             health, reason = ChainHealth.DEGRADED, f"the newest block is {int(age)} s old"
-        await self._note(ChainState(self._chain.id, health, reason, block.height, block.time, now, pace, self._sources()))
+        await self._note(ChainState(self._chain.id, health, reason, block.height, block.time, now, pace, sources=self._sources()))
 
     def _lost(self, now: datetime) -> str | None:
         """Return in words which sources are out, once they have been so for a while, or None."""
@@ -166,7 +166,7 @@ class Keeper:
         if self._failures >= _FAILURES:
             last = self._heads.get(self._chain.id)
             tip, tip_time = (last.tip, last.tip_time) if last else (None, None)
-            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), self._sources())
+            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), sources=self._sources())
             with contextlib.suppress(PePayError):
                 await self._note(state)
         return min(0.5 * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
