@@ -142,7 +142,7 @@ class Keeper:
         block, now = look.tip.block, self._clock.now()
         pace = self._progress.note(look)
         age = (now - block.time).total_seconds()
-        health, reason = ChainHealth.HEALTHY, self._lost(now)
+        health, reason = ChainHealth.HEALTHY, self._lost(now) or self._refused()
         if reason is not None:
             health = ChainHealth.IMPAIRED
         if not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds):
@@ -159,6 +159,10 @@ class Keeper:
             return None
         told = "; ".join(f"{each.label}: {each.reason}" for each in lost)
         return f"{len(lost)} of {len(sources)} endpoints cannot be used: {told}"
+
+    def _refused(self) -> str | None:
+        """Return in words which tokens the chain contradicts, or None: whoever accepts them must hear of it."""
+        return "; ".join(f"{asset} is refused: {reason}" for asset, reason in self._chain.refused.items()) or None
 
     def _sources(self) -> tuple[Source, ...]:
         return tuple(self._chain.sources())
