@@ -151,7 +151,7 @@ class Scanner:
             answers = await endpoint.ask([_get(entry, _VERSION) for entry in part])
             for entry, answer in zip(part, answers, strict=True):
                 if isinstance(answer, NodeError):
-                    if answer.code != UNSUPPORTED_VERSION:
+                    if answer.number != UNSUPPORTED_VERSION:
                         raise answer
                     (answer,) = await endpoint.ask([_get(entry, _ANY_VERSION)])  # noqa: PLW2901
                     if isinstance(answer, NodeError):
@@ -172,9 +172,9 @@ class Scanner:
                 raise ChainUnavailable(f"{endpoint.label} does not know block {after.height}")
             if decoding.block(answer, after.height).hash == after.hash:
                 return
-        elif answer.code == BLOCK_CLEANED_UP:
+        elif answer.number == BLOCK_CLEANED_UP:
             raise ChainUnavailable(f"{endpoint.label} no longer has block {after.height}: give one that keeps history")
-        elif answer.code not in SLOT_SKIPPED or not await self._is_skipped(endpoint, after.height, until.height):
+        elif answer.number not in SLOT_SKIPPED or not await self._is_skipped(endpoint, after.height, until.height):
             raise answer
         # An endpoint that was switched to another cluster has other blocks too.
         await endpoint.check_genesis()
