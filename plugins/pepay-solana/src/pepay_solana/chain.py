@@ -24,11 +24,12 @@ from pepay_core.api import (
 )
 from pepay_solana import addresses, base58, decoding, links, mints, wallets
 from pepay_solana.clusters import mints as mints_of
+from pepay_solana.hints import Hints
 from pepay_solana.rpc import Call, NodeError, Rpc, WrongCluster
 from pepay_solana.scanning import Scanner, get_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer, Watchlist
     from pepay_solana.clusters import Cluster, Mint
@@ -62,6 +63,8 @@ class SolanaChain(Chain):
         self._rpc = Rpc(cluster.rpc, http, clock, genesis=cluster.genesis, batch=cluster.batch)
         self._scanner = Scanner(cluster, tuple(self._mints.values()))
         self._finalized: int | None = None
+        self._http = http
+        self._clock = clock
 
     def __repr__(self) -> str:
         return f"<SolanaChain {self.id} {self.name}>"
@@ -175,6 +178,12 @@ class SolanaChain(Chain):
             return await links.transaction(endpoint, mint, request, payer, decoding.blockhash(latest))
 
         return UnsignedTransaction("solana", {"transaction": await self._rpc.step(make), "encoding": "base64", "chain": self._cluster.moniker})
+
+    def wake(self) -> AsyncIterator[None] | None:
+        """Return hints from the WebSocket endpoints, or None where none is configured."""
+        if not self._cluster.ws:
+            return None
+        return Hints(self._cluster.ws, self._http, self._clock, lambda: self._scanner.shared).stream()
 
     def explorer_url(self, transfer: Transfer) -> str | None:
         """Return the transaction's page in the cluster's explorer, where one is configured."""

@@ -56,9 +56,9 @@ class Throttled(ChainUnavailable):
 class NodeError(ChainUnavailable):
     """The node understood, and answered with an error."""
 
-    def __init__(self, message: str, code: int | None) -> None:
+    def __init__(self, message: str, number: int | None) -> None:
         super().__init__(message)
-        self.code = code
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True)

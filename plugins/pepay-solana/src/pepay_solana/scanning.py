@@ -35,7 +35,10 @@ _GAP: Final = 10_000
 
 
 class Scanner:
-    """Looks for SOL and the tokens of one cluster. What it remembers saves calls, and decides nothing."""
+    """Looks for SOL and the tokens of one cluster. What it remembers saves calls, and decides nothing.
+
+    ``shared`` are the accounts of the wallets that are paid by reference, as of the last look.
+    """
 
     def __init__(self, cluster: Cluster, mints: Sequence[Mint]) -> None:
         self._cluster = cluster
@@ -44,6 +47,7 @@ class Scanner:
         self._listed: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._since: dict[Address, int] = {}
         self._gate = Gate()
+        self.shared: tuple[str, ...] = ()
         # How many transactions a look reads: no more than the endpoints have shown to bear.
         self.span = cluster.look
 
@@ -104,6 +108,7 @@ class Scanner:
         for wallet in watched.addresses:
             self._since.setdefault(wallet, after.height)
         shared = {destination.address for destination in watched.by(_reference).values()}
+        self.shared = tuple(account for account, receiver in receivers.items() if receiver.wallet in shared)
         alone: dict[str, list[str]] = {}
         for account, receiver in receivers.items():
             if receiver.wallet not in shared:
@@ -111,7 +116,7 @@ class Scanner:
         due = await self._gate.due(endpoint, alone, after, until) if alone else []
         again = live is not None and after.height >= live - OVERLAP
         low = max(after.height - OVERLAP, 0) if again else after.height
-        above = {account: low for account, receiver in receivers.items() if receiver.wallet in shared}
+        above = dict.fromkeys(self.shared, low)
         for wallet in due:
             above |= dict.fromkeys(alone[wallet], self._gate.above(wallet, low))
         return above, due
@@ -146,7 +151,7 @@ class Scanner:
             answers = await endpoint.ask([_get(entry, _VERSION) for entry in part])
             for entry, answer in zip(part, answers, strict=True):
                 if isinstance(answer, NodeError):
-                    if answer.code != UNSUPPORTED_VERSION:
+                    if answer.number != UNSUPPORTED_VERSION:
                         raise answer
                     (answer,) = await endpoint.ask([_get(entry, _ANY_VERSION)])  # noqa: PLW2901
                     if isinstance(answer, NodeError):
@@ -167,9 +172,9 @@ class Scanner:
                 raise ChainUnavailable(f"{endpoint.label} does not know block {after.height}")
             if decoding.block(answer, after.height).hash == after.hash:
                 return
-        elif answer.code == BLOCK_CLEANED_UP:
+        elif answer.number == BLOCK_CLEANED_UP:
             raise ChainUnavailable(f"{endpoint.label} no longer has block {after.height}: give one that keeps history")
-        elif answer.code not in SLOT_SKIPPED or not await self._is_skipped(endpoint, after.height, until.height):
+        elif answer.number not in SLOT_SKIPPED or not await self._is_skipped(endpoint, after.height, until.height):
             raise answer
         # An endpoint that was switched to another cluster has other blocks too.
         await endpoint.check_genesis()
