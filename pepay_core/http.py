@@ -7,6 +7,7 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,7 +21,7 @@ from pepay_core.domain.errors import EgressRefused, InvalidInput, Unavailable
 from pepay_core.egress import allowed, check_addresses, check_url, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 USER_AGENT: Final = f"PePay/{__version__}"
 _LOOKUP_SECONDS: Final = 5
 _HEADER_BYTES: Final = 8190
+_CLOSING_SECONDS: Final = 2
+_WHOLE_BYTES: Final = 500_000
 
 
 class AiohttpClient:
@@ -96,6 +99,29 @@ class AiohttpClient:
             except OSError:  # a TimeoutError is one
                 return
             check_addresses(addresses, allow_private=self._allow_private)
+
+    async def listen(
+        self, url: str, first: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, silence: float = 60, limit: int = 1_000_000
+    ) -> AsyncGenerator[bytes, None]:
+        """Open a WebSocket to a URL that the operator gave, send one message, and yield every message that comes."""
+        where = origin(url)
+        patience = aiohttp.ClientWSTimeout(ws_receive=silence, ws_close=_CLOSING_SECONDS)
+        try:
+            async with asyncio.timeout(timeout):
+                socket = await self._for_operators().ws_connect(url, headers=headers, timeout=patience, max_msg_size=limit)
+            async with socket:
+                await socket.send_str(first.decode())
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.ERROR:
+                        break
+                    if message.type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
+                        yield message.data.encode() if isinstance(message.data, str) else message.data
+        except TimeoutError:
+            raise Unavailable(f"{where} says nothing any more") from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+            raise InvalidInput("not a WebSocket URL", field="url") from None
+        except (aiohttp.ClientError, OSError) as exc:
+            raise Unavailable(f"{where}: {_reason(exc)}") from None
 
     async def _call(self, session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
         # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
@@ -212,7 +238,9 @@ class _TooLarge(Exception):
 
 
 async def _exchange(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
-    async with session.request(request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False) as answer:
+    # What is large is sent in parts, so that nothing else has to wait for it.
+    body = BytesIO(request.body) if request.body is not None and len(request.body) > _WHOLE_BYTES else request.body
+    async with session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False) as answer:
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from datetime import datetime
 
 
@@ -69,6 +69,16 @@ class Http(Protocol):
 
     async def check_public(self, url: str) -> None:
         """Raise InvalidInput or EgressRefused when ``post_public`` could never go there."""
+        ...
+
+    def listen(
+        self, url: str, first: bytes, *, headers: Mapping[str, str] | None = None, timeout: float = 10, silence: float = 60, limit: int = 1_000_000
+    ) -> AsyncGenerator[bytes, None]:
+        """Open a WebSocket, send one message, and yield every message that comes.
+
+        ``timeout`` is for the connection. Raises Unavailable when it cannot be made, and when nothing comes for ``silence`` seconds;
+        ends when the other side closes it. Close the iterator (``contextlib.aclosing``) when you stop early.
+        """
         ...
 
 
