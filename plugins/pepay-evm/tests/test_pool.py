@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,7 +163,7 @@ async def test_each_further_quarantine_lasts_longer(driver, three, clock, fork):
             waits.append(second)
         last = asked
         await clock.advance(1)
-    gaps = [after - before for before, after in zip(waits, waits[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(waits)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= 100
 
