@@ -70,6 +70,14 @@ def simulation(session: nox.Session) -> None:
 
 
 @nox.session
+def reorganisations(session: nox.Session) -> None:
+    """Make two hundred random reorganisations while buyers pay, and let endpoints fail and lie by two dozen seeds."""
+    sync(session, "test", "pg", *node())
+    tests = ("tests/integration/engine/test_random_reorganisations.py", "tests/integration/engine/test_endpoint_faults.py")
+    session.run("pytest", *tests, *session.posargs, env={"PEPAY_TEST_REORGANISATIONS": "200", "PEPAY_TEST_FAULT_SEEDS": "24"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     sync(session, "lint")
