@@ -89,3 +89,10 @@ def wheels(session: nox.Session) -> None:
     session.run("pepay", "--help")
     session.run("pepay", "plugin", "list")
     session.run("pepay", "demo", "--pay")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what watching costs, and write the tables of docs/reference/performance.md anew."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", "-s", "-p", "no:cacheprovider", *(session.posargs or sorted(map(str, Path("tests/benchmarks").glob("bench_*.py")))))

@@ -11,6 +11,7 @@ from pepay_core.contracts.rates import RateProvider
 from pepay_core.contracts.secrets import SecretsDriver
 from pepay_core.domain.assets import Address, AssetId, ChainId, Token, asset_id, canonical_asset, chain_id, chain_of, family_of
 from pepay_core.domain.chains import (
+    BALANCE,
     Block,
     Departure,
     Destination,
@@ -54,6 +55,7 @@ from pepay_core.plugins.settings import PluginSettings
 
 __all__ = [
     "API_VERSION",
+    "BALANCE",
     "MAX_BASE_UNITS",
     "Address",
     "AssetId",

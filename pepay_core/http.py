@@ -7,6 +7,7 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Self
 
@@ -31,6 +32,7 @@ USER_AGENT: Final = f"PePay/{__version__}"
 _LOOKUP_SECONDS: Final = 5
 _HEADER_BYTES: Final = 8190
 _CLOSING_SECONDS: Final = 2
+_WHOLE_BYTES: Final = 500_000
 
 
 class AiohttpClient:
@@ -236,7 +238,9 @@ class _TooLarge(Exception):
 
 
 async def _exchange(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
-    async with session.request(request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False) as answer:
+    # What is large is sent in parts, so that nothing else has to wait for it.
+    body = BytesIO(request.body) if request.body is not None and len(request.body) > _WHOLE_BYTES else request.body
+    async with session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False) as answer:
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")

@@ -37,7 +37,7 @@ def _range(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "json_", is_flag=True, help="Print for machines.")
 @pass_invocation
 def status(invocation: Invocation, *, json_: bool) -> None:
-    """Show the newest known block, the covered range and the health of each chain, as the watchers last wrote them down."""
+    """Show the newest known block, the covered range and the health of each chain and of its endpoints, as the watchers last wrote them down."""
     rows = asyncio.run(_status(invocation))
     if json_:
         as_json(rows)

@@ -111,6 +111,11 @@ class Transfer:
         return (self.chain, self.tx, self.index, self.asset)
 
     @property
+    def internal(self) -> bool:
+        """Whether a contract sent the native coin, inside its transaction."""
+        return self.index.startswith("t")
+
+    @property
     def by_balance(self) -> bool:
         """Whether no transaction could be named, and a balance alone proves the arrival."""
         return self.tx.startswith(BALANCE)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import AssetId
-    from pepay_core.domain.chains import Transfer
+    from pepay_core.domain.chains import Finality, Tip, Transfer
     from pepay_core.domain.ids import InvoiceId, MerchantId, PaymentId, QuoteId
     from pepay_core.domain.rates import Evidence
 
@@ -93,6 +93,17 @@ class Payment:
     def counts(self) -> bool:
         """Whether it is money towards its invoice."""
         return self.active and self.mismatch is None
+
+
+def is_deep(payment: Payment, tip: Tip, network: Finality, own: Finality | None) -> bool:
+    """Tell whether a payment is deep enough to be final, seen from this tip: by the merchant's own bands, or else by the network's.
+
+    Where only a balance proves the arrival, both must be met, each as for the largest amounts: no transaction can be looked at again.
+    """
+    height = payment.transfer.block.height
+    if payment.transfer.by_balance:
+        return all(rule.reached(height=height, tip=tip, value=None) for rule in (network, network.preferring(own)))
+    return network.preferring(own).reached(height=height, tip=tip, value=payment.value)
 
 
 def worth(quote: Quote, units: int, decimals: int) -> Decimal:

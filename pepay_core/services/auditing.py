@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import Conflict, InvalidInput
+from pepay_core.domain.recognising import recognised
 from pepay_core.services.replaying import Replay, ever_issued
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pepay_core.domain.assets import AssetId
-    from pepay_core.domain.chains import Destination, Transfer
+    from pepay_core.domain.chains import Transfer
     from pepay_core.domain.payments import Payment
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.openings import Openings
@@ -59,7 +59,7 @@ class Auditing:
         begun = covered[0].first if covered else None
         if begun is None or first < begun:
             known = "no block was looked at" if begun is None else f"blocks are looked at from {begun} on"
-            raise InvalidInput(f"{known}, so nothing before can be in the database", field="from")
+            raise InvalidInput(f"{known}, so nothing before can be in the database", field="from_block")
         issued = await ever_issued(self._store, chain)
         matching, reached = 0, first - 1
         missing, extra, different = list["Transfer"](), list["Payment"](), list["tuple[Transfer, Payment]"]()
@@ -91,23 +91,16 @@ class Auditing:
 
 def compared(transfers: Sequence[Transfer], payments: Sequence[Payment]) -> tuple[int, list[Transfer], list[Payment], list[tuple[Transfer, Payment]]]:
     """Return how many agree, what only the chain has, what only the database has, and what both have otherwise."""
+    # Money that one of the two knows by its transaction, and the other by a balance alone, is the same money.
+    transfers = recognised(transfers, [each.transfer for each in payments])
     found = {each.key: each for each in transfers}
     known = {each.transfer.key: each for each in payments}
     pairs = [(each, known[key]) for key, each in found.items() if key in known]
     unlike = [(each, payment) for each, payment in pairs if not _alike(each, payment.transfer)]
     lost = [each for key, each in found.items() if key not in known]
     odd = [each for key, each in known.items() if key not in found]
-    # Money that one of the two knows by its transaction, and the other by a balance alone, is the same money.
-    proven = {_place(each) for each in lost} & {_place(each.transfer, other=True) for each in odd}
-    explained = {_place(each, other=True) for each in lost} & {_place(each.transfer) for each in odd}
-    lost = [each for each in lost if _place(each) not in proven]
-    odd = [each for each in odd if _place(each.transfer) not in explained]
     return len(transfers) - len(unlike) - len(lost), lost, odd, unlike
 
 
 def _alike(one: Transfer, other: Transfer) -> bool:
     return (one.to, one.units, one.block.height, one.block.hash) == (other.to, other.units, other.block.height, other.block.hash)
-
-
-def _place(transfer: Transfer, *, other: bool = False) -> tuple[Destination, AssetId, int, bool]:
-    return (transfer.to, transfer.asset, transfer.block.height, transfer.by_balance is not other)

@@ -209,10 +209,9 @@ class Presenter:
         transfer = payment.transfer
         token = self._catalogue.tokens.get(transfer.asset)
         chain = self._catalogue.chains.get(transfer.chain)
-        needed = self._finality(merchant, transfer.chain).band(payment.value).blocks
+        needed = self._finality(merchant, transfer.chain).band(None if transfer.by_balance else payment.value).blocks
         head = self._heads.height(transfer.chain)
         confirmations = max(head - transfer.block.height + 1, 0) if head is not None and payment.active else 0
-        by_balance = transfer.tx.startswith("balance:")
         return {
             "object": "payment",
             "id": payment.id,
@@ -225,7 +224,7 @@ class Presenter:
             "value": None if payment.value is None else amount_text(payment.value, currency_decimals),
             "status": str(payment.status),
             "mismatch": None if payment.mismatch is None else str(payment.mismatch),
-            "transaction": None if by_balance else transfer.tx,
+            "transaction": None if transfer.by_balance else transfer.tx,
             "index": int(transfer.index) if transfer.index.isdecimal() else transfer.index,
             "block": transfer.block.height,
             "block_time": seconds(transfer.block.time),

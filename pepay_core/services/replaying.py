@@ -57,12 +57,12 @@ class Replay:
     async def stretches(self, first: int, last: int) -> AsyncIterator[Stretch]:
         """Read blocks ``first`` to ``last``, stretch after stretch; raises InvalidInput when the watcher has not come to ``last`` yet."""
         if not 0 <= first <= last:
-            raise InvalidInput("the range must begin at 0 or above, and end where it begins or above", field="from")
+            raise InvalidInput("the range must begin at 0 or above, and end where it begins or above", field="from_block")
         async with self._store.read() as tx:
             newest = await tx.chains.newest_checkpoint(self.chain.id)
         if newest is None or newest.height < last:
             reached = "no block" if newest is None else f"block {newest.height}"
-            raise InvalidInput(f"{self.chain.name} was looked at up to {reached} so far", field="to")
+            raise InvalidInput(f"{self.chain.name} was looked at up to {reached} so far", field="to_block")
         # Nothing arrives in the first block of all.
         after = await self._block(max(first - 1, 0), above=False)
         while after.height < last:

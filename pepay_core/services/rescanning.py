@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import Conflict
+from pepay_core.domain.recognising import recognised
 from pepay_core.services.appraising import Appraising
 from pepay_core.services.replaying import Replay, ever_issued
 from pepay_core.services.settling import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from pepay_core.contracts.context import Clock
     from pepay_core.domain.chains import Transfer
@@ -107,9 +108,10 @@ class Rescanning:
             for invoice_id in sorted(found):
                 await tx.invoices.find(invoice_id, lock=True)
             before = await tx.payments.known([each.key for each in transfers])
-            here = await tx.payments.within(replay.chain.id, stretch.after.height + 1, stretch.until.height)
+            within = await tx.payments.within(replay.chain.id, stretch.after.height + 1, stretch.until.height)
+            here = [each.transfer for each in within if each.active]
             for invoice_id in sorted(found):
-                arrived = [each for each in without_proven(found[invoice_id], here) if not _stands(each, before.get(each.key))]
+                arrived = [each for each in recognised(found[invoice_id], here) if not _stands(each, before.get(each.key))]
                 if arrived:
                     await self._settling.settle(tx, invoice_id, Change(arrived=arrived, prices=prices.get(invoice_id, {})), {})
             after = await tx.payments.known([each.key for each in transfers])
@@ -119,15 +121,6 @@ class Rescanning:
         for payment in credited:
             log.warning("%s: a second look found %s of invoice %s", replay.chain.name, payment.id, payment.invoice)
         return credited
-
-
-def without_proven(transfers: Iterable[Transfer], payments: Iterable[Payment]) -> list[Transfer]:
-    """Return the transfers that are not the same money as a payment, where one of the two names a transaction and the other a balance alone.
-
-    Which of the two a driver finds depends on what its endpoint can do.
-    """
-    known = {(each.transfer.to, each.transfer.asset, each.transfer.block.height, each.transfer.by_balance) for each in payments if each.active}
-    return [each for each in transfers if (each.to, each.asset, each.block.height, not each.by_balance) not in known]
 
 
 def _stands(transfer: Transfer, payment: Payment | None) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain import money
 from pepay_core.domain.assets import chain_of
 from pepay_core.domain.invoices import OPEN, Action, Status, assess
-from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus
+from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus, is_deep
 from pepay_core.services.quoting import make_remainder, quote_of
 from pepay_core.services.sweeping import record_departures
 from pepay_core.services.telling import invoice_events, payment_events, previous_attributes
@@ -204,9 +204,9 @@ class Settling:
         tip = tips.get(transfer.chain)
         if tip is None or payment.status is not PaymentStatus.CONFIRMING or transfer.key not in heard:
             return payment
-        finality = self._catalogue.chain(transfer.chain).finality.preferring(merchant.finality.get(transfer.chain))
-        deep = finality.reached(height=transfer.block.height, tip=tip, value=payment.value)
-        if not deep or not finality.believes(heard[transfer.key], payment.value):
+        finality = self._catalogue.chain(transfer.chain).finality
+        own = merchant.finality.get(transfer.chain)
+        if not is_deep(payment, tip, finality, own) or not finality.believes(heard[transfer.key], payment.value):
             return payment
         return replace(payment, status=PaymentStatus.CONFIRMED, confirmed_at=now)
 

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _FAILURES: Final = 3  # in a row, before a chain counts as degraded
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 5.0
+_BREATH: Final = 0.1  # seconds between two looks, however many hints there are
+_DEAF: Final = 30.0  # seconds until hints that ended are asked for again
 _SAVED: Final = timedelta(seconds=10)  # how often the state of a chain that is well is written down
 _OUT: Final = timedelta(seconds=30)  # how long a source may be out before it counts; one in quarantine counts at once
 _OLDEST_HEAD: Final = 60.0  # seconds; or ten blocks, whichever is more
@@ -69,10 +71,19 @@ class Keeper:
         now = self._clock.now()
         tip, tip_time = (known.tip, known.tip_time) if known else (None, None)
         self._heads.put(ChainState(self._chain.id, ChainHealth.STARTING, "not reached yet", tip, tip_time, now))
+        listening: asyncio.Task[None] | None = None
         try:
             while True:
-                await self._wait(await self._step())
+                # A hint that comes during a look may be about a block that it did not see.
+                self._hint.clear()
+                delay = await self._step()
+                if listening is None and self._chain in self._openings:
+                    listening = asyncio.create_task(self._listen(), name=f"hints {self._chain.id}")
+                await self._wait(delay)
         finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
             await self._close()
 
     def wake(self) -> None:
@@ -107,11 +118,29 @@ class Keeper:
             return await self._failed("the driver raised an unexpected error, see the log")
         return 0.0 if look.more else self._interval
 
+    async def _listen(self) -> None:
+        """Take the driver's hints for as long as it gives any; whatever goes wrong with them costs hints and no more."""
+        while True:
+            try:
+                hints = self._chain.wake()
+                if hints is None:
+                    return
+                async for _ in hints:
+                    self.wake()
+            except (Exception, SystemExit):
+                log.exception("%s: the driver's hints failed", self._chain.name)
+            await asyncio.sleep(_DEAF)
+
     async def _wait(self, delay: float) -> None:
-        self._hint.clear()
         if delay == 0:
             await asyncio.sleep(0)
             return
+        if self._failures:
+            await asyncio.sleep(delay)  # a chain that is not well is not asked more often because it hints
+            return
+        pause = min(delay, _BREATH)
+        await asyncio.sleep(pause)
+        delay -= pause
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._hint.wait()
@@ -142,7 +171,7 @@ class Keeper:
         block, now = look.tip.block, self._clock.now()
         pace = self._progress.note(look)
         age = (now - block.time).total_seconds()
-        health, reason = ChainHealth.HEALTHY, self._lost(now)
+        health, reason = ChainHealth.HEALTHY, self._lost(now) or self._refused()
         if reason is not None:
             health = ChainHealth.IMPAIRED
         if not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds):
@@ -159,6 +188,10 @@ class Keeper:
             return None
         told = "; ".join(f"{each.label}: {each.reason}" for each in lost)
         return f"{len(lost)} of {len(sources)} endpoints cannot be used: {told}"
+
+    def _refused(self) -> str | None:
+        """Return in words which tokens the chain contradicts, or None: whoever accepts them must hear of it."""
+        return "; ".join(f"{asset} is refused: {reason}" for asset, reason in self._chain.refused.items()) or None
 
     def _sources(self) -> tuple[Source, ...]:
         return tuple(self._chain.sources())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.chains import Scan
 from pepay_core.domain.coverage import extended
 from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned
+from pepay_core.domain.payments import is_deep
 from pepay_core.domain.sources import Testimony
 from pepay_core.services.appraising import Appraising
 from pepay_core.services.settling import Change
@@ -235,9 +236,9 @@ class Watcher:
         for payment in await tx.payments.confirming(self.chain.id):
             if payment.merchant not in merchants:
                 merchants[payment.merchant] = await tx.merchants.get(payment.merchant)
-            finality = self.chain.finality.preferring(merchants[payment.merchant].finality.get(self.chain.id))
-            believed = finality.believes(heard.testimonies.get(payment.transfer.key, Testimony.AWAITED), payment.value)
-            if believed and finality.reached(height=payment.transfer.block.height, tip=tip, value=payment.value):
+            own = merchants[payment.merchant].finality.get(self.chain.id)
+            believed = self.chain.finality.believes(heard.testimonies.get(payment.transfer.key, Testimony.AWAITED), payment.value)
+            if believed and is_deep(payment, tip, self.chain.finality, own):
                 ripe.add(payment.invoice)
         return ripe
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import ChainUnavailable
+from pepay_core.domain.recognising import recognised
 from pepay_core.domain.sources import Testimony
 from pepay_core.services.reviewing import Review
 
@@ -69,11 +70,11 @@ class Witnesses:
     async def hear(self, watched: Watchlist, base: Block, scan: Scan) -> Heard:
         """Ask about everything that this pass could make final, and about everything that the second look does not confirm."""
         looked = await self.review.look(watched)
-        second = looked[1] if looked else None
         async with self._store.read() as tx:
             waiting = {each.transfer.key: each for each in await tx.payments.confirming(self._chain.id)}
             reviewed = await tx.payments.above(self._chain.id, looked[0].height) if looked else []
-        doubted = _missing(reviewed, looked[1]) if looked else {}
+        scan, second = await self._recognised(base, scan, looked)
+        doubted = _missing(reviewed, second) if second else {}
         # Above the base the scan says where things are now.
         moved = {transfer.key for transfer in scan.transfers}
         stored = {key: each for key, each in {**waiting, **doubted}.items() if key not in moved and each.transfer.block.height <= base.height}
@@ -110,6 +111,17 @@ class Witnesses:
             self.review.passed(heard.second)
         if heard.again is not None:
             self.review.return_to(heard.again, cursor)
+
+    async def _recognised(self, base: Block, scan: Scan, looked: tuple[Block, Scan] | None) -> tuple[Scan, Scan | None]:
+        """Return both looks with money that is credited under another name, or found under another by the first, under that one name."""
+        second = looked[1] if looked else None
+        if not any(each.by_balance or each.internal for each in (*scan.transfers, *(second.transfers if second else ()))):
+            return scan, second
+        height = min(base.height, looked[0].height) if looked else base.height
+        async with self._store.read() as tx:
+            known = [each.transfer for each in await tx.payments.above(self._chain.id, height)]
+        scan = replace(scan, transfers=recognised(scan.transfers, known))
+        return scan, replace(second, transfers=recognised(second.transfers, [*known, *scan.transfers])) if second else None
 
     async def _below(self, height: int) -> Block | None:
         if not height:

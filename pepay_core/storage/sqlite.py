@@ -88,6 +88,7 @@ class Line:
         self._connection = connection
 
     async def open(self) -> None:
+        """Open the file."""
         await self.call(self._open)
 
     async def call(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -98,6 +99,7 @@ class Line:
         return await to_the_end(asyncio.get_running_loop().run_in_executor(self._executor, work, *args))
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+        """Run one statement; errors are translated into PePay's own."""
         try:
             return await self.call(self._fetch, sql, args)
         except (sqlite3.Error, OverflowError) as exc:
@@ -112,6 +114,8 @@ class Line:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     async def rollback(self) -> None:
+        """Take back what the open transaction has done, if there is one."""
+
         def work() -> None:
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.rollback()
@@ -119,6 +123,8 @@ class Line:
         await self.call(work)
 
     async def close(self) -> None:
+        """Close the connection and end its thread."""
+
         def work() -> None:
             if self._connection is not None:
                 self._connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: T201 - printing is what it is for
 import argparse
 import sys
 import tempfile

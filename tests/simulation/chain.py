@@ -66,6 +66,8 @@ class Block:
     logs: list[dict[str, Any]] = field(repr=False)
     receipts: dict[str, dict[str, Any]] = field(repr=False)
     arrivals: tuple[Arrival, ...] = ()
+    holdings: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    """What lies at each address, by token and address; one that nothing came to in a block is shared with its parent."""
 
     def lineage(self) -> Iterator[Block]:
         """Return this block and every one below it."""
@@ -138,7 +140,7 @@ class SimChain:
         """Return everything that truly arrived on the chain as it is now, by transaction and ordinal."""
         return {(each.tx, each.ordinal): (each, block) for block in self.path for each in block.arrivals}
 
-    def _append(self, txs: tuple[Tx, ...], time: int) -> None | Block:
+    def _append(self, txs: tuple[Tx, ...], time: int) -> Block | None:
         parent = self.path[-1] if self.path else None
         self._serial += 1
         height = len(self.path)
@@ -210,7 +212,13 @@ def _block(identity: str, parent: Block | None, height: int, time: int, txs: tup
     }
     for each in receipts.values():
         each["logsBloom"] = header["logsBloom"]
-    return Block(height, identity, parent, time, txs, header, {**header, "transactions": listed}, logs, receipts, tuple(arrivals))
+    holdings = parent.holdings if parent else {}
+    if arrivals:
+        holdings = dict(holdings)
+        for each in arrivals:
+            holdings[each.token, each.to] = holdings.get((each.token, each.to), 0) + each.units
+    full = {**header, "transactions": listed}
+    return Block(height, identity, parent, time, txs, header, full, logs, receipts, tuple(arrivals), holdings)
 
 
 def _arrivals(tx: Tx, tokens: dict[str, int]) -> Iterator[Arrival]:

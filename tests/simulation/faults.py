@@ -62,6 +62,9 @@ class Weather:
     calm: tuple[str, ...] = ()
 
 
+USUAL: Final = Weather()
+
+
 class Faults:
     """Decides whether a fault happens; every seed has some kinds of them, more or less often."""
 

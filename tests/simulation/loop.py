@@ -48,6 +48,13 @@ class Process:
         """The tasks that have not ended."""
         return [each for each in self._tasks if not each.done()]
 
+    async def gone(self) -> None:
+        """Wait for its death."""
+        if self.alive:
+            told = self._loop.create_future()
+            self.on_death.append(lambda: None if told.done() else told.set_result(None))
+            await told
+
     def kill(self) -> None:
         """Stop it for good."""
         if self.alive:

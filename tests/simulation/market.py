@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Collection, Mapping
 
-    from simulation.faults import Faults
-
     from pepay_core.contracts.context import Clock
+    from simulation.faults import Faults
 
 PRICES: Final = {"ethereum": Decimal(3000), "usd-coin": Decimal(1)}
 

@@ -11,10 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from simulation.faults import Weather
-from simulation.report import run
-
-from pepay_core.contracts.notifier import Receipt
 from pepay_core.domain.chains import Block, Finality, Scan
 from pepay_core.domain.endpoints import DeliveryState
 from pepay_core.domain.errors import ChainUnavailable
@@ -37,10 +33,14 @@ from pepay_evm import rpc, scanning
 from pepay_evm.chain import EvmChain
 from pepay_evm.scanning import Scanner
 from pepay_webhook_hmac import notifier
+from simulation.faults import USUAL, Weather
+from simulation.report import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from pepay_core.contracts.notifier import Receipt
 
     Patch = contextlib.AbstractContextManager[Any]
 
@@ -67,7 +67,7 @@ class Plan:
     """Faults that are planted together, and the weather in which to look for them."""
 
     mutants: tuple[Mutant, ...]
-    weather: Weather = Weather()
+    weather: Weather = USUAL
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ def hunt(plan: Plan, seeds: range, empty: Path) -> tuple[int, list[str]] | None:
         with contextlib.ExitStack() as stack:
             for each in plan.mutants:
                 stack.enter_context(each.planted())
-            outcome = run(seed, empty, weather=plan.weather, prepare=plan.prepare)
+            outcome = run(seed, empty, weather=plan.weather, prepare=plan.prepare, hunting=True)
         if outcome.violations:
             return seed, outcome.violations
     return None
@@ -94,7 +94,9 @@ def hunt(plan: Plan, seeds: range, empty: Path) -> tuple[int, list[str]] | None:
 SINGLE: dict[str, Mutant] = {}
 
 
-def _mutant(name: str, because: str, prepare: Callable[[Path], None] | None = None) -> Callable[[Callable[[], list[Patch]]], Callable[[], list[Patch]]]:
+def _mutant(
+    name: str, because: str, prepare: Callable[[Path], None] | None = None
+) -> Callable[[Callable[[], list[Patch]]], Callable[[], list[Patch]]]:
     def register(patches: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
         SINGLE[name] = Mutant(name, because, patches, prepare)
         return patches
@@ -130,7 +132,7 @@ def _() -> list[Patch]:
         by_id = {each.get("id"): each for each in answer}
         empty = {"eth_getLogs": [], "eth_getBlockByNumber": None}
         return [
-            self._result(by_id.get(number, {"result": empty.get(call.method, "0x3e9" if "Id" in call.method else None)}), call)
+            self._result(by_id.get(number, {"result": empty.get(call.method, hex(self._chain) if "Id" in call.method else None)}), call)
             for number, call in enumerate(asked)
         ]
 
@@ -167,7 +169,7 @@ def _() -> list[Patch]:
 
 @_mutant("the block that a look begins after is not looked at", "a chain that has been replaced is never walked back")
 def _() -> list[Patch]:
-    return [mock.patch.object(scanning, "_check_cursor", lambda *_: None)]
+    return [mock.patch.object(scanning, "_check_cursor", return_value=None)]
 
 
 @_mutant("the block that a look ends with may be another", "the tip was asked of one branch and the range of another")
@@ -245,12 +247,12 @@ def _() -> list[Patch]:
 def _() -> list[Patch]:
     real = Watcher._commit
 
-    async def commit(self: Any, tx: Any, newest: Any, base: Any, scan: Any, tip: Any, until: Any, found: Any, prices: Any) -> None:
-        await real(self, tx, newest, base, scan, tip, until, {}, {})
+    async def commit(self: Any, tx: Any, newest: Any, base: Any, scan: Any, tip: Any, until: Any, found: Any, prices: Any, heard: Any) -> None:
+        await real(self, tx, newest, base, scan, tip, until, {}, {}, heard)
 
         async def credit() -> None:
             for invoice, transfers in found.items():
-                change = Change(arrived=transfers, prices=prices.get(invoice, {}))
+                change = Change(arrived=transfers, prices=prices.get(invoice, {}), heard=heard.testimonies)
                 await self._store.run(lambda tx, invoice=invoice, change=change: self._settling.settle(tx, invoice, change, {self.chain.id: tip}))
 
         tx.after_commit(lambda: _later(credit()))
@@ -316,7 +318,7 @@ def _() -> list[Patch]:
 
 @_mutant("covered is what the wall clock says", "nobody has looked at the blocks of a moment that has only just passed")
 def _() -> list[Patch]:
-    return [mock.patch.object(Watcher, "_covered_until", lambda _self, _scan, _tip, started: started)]
+    return [mock.patch.object(Watcher, "_covered_until", lambda _self, _covered, _tip, started: started)]
 
 
 @_mutant("a lease is kept by who leaves", "the next process waits for nobody")
@@ -486,11 +488,9 @@ def _() -> list[Patch]:
     return [mock.patch.object(notifier, "headers", headers)]
 
 
-
-
 @_mutant("an endpoint that lags is believed", "blocks that an endpoint does not know yet have not left the chain")
 def _() -> list[Patch]:
-    return [mock.patch.object(Watcher, "_refuse_a_shorter_chain", lambda *_: None)]
+    return [mock.patch.object(Watcher, "_refuse_a_shorter_chain", return_value=None)]
 
 
 @_mutant("any contract's event counts", "only registered contracts speak of money")

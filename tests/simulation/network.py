@@ -8,18 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from simulation.node import View, answer
-
 from pepay_core.contracts.context import HttpResponse
 from pepay_core.domain.errors import Unavailable
+from simulation.node import View, answer
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from simulation.chain import SimChain
     from simulation.faults import Faults
 
+_TRACES: Final = {"trace_block", "debug_traceBlockByNumber", "debug_traceBlockByHash"}
+KINDS: Final = (
+    frozenset({"debug_traceBlockByNumber", "debug_traceBlockByHash", "override", "creation"}),
+    frozenset({*_TRACES, "creation"}),
+    frozenset({*_TRACES, "override", "creation"}),
+    frozenset({"trace_block", "override", "creation"}),
+)
+"""What some nodes lack: one that traces blocks, one that takes state overrides, one with nothing but contracts, one that debugs."""
 _PAGE: Final = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -29,6 +36,7 @@ class Endpoint:
     def __init__(self, host: str, chain: SimChain, others: list[SimChain], faults: Faults, chance: random.Random) -> None:
         self.host = host
         self.chain = chain
+        self.lacks = chance.choice(KINDS)
         self.down_until = 0.0
         self._others = others
         self._faults = faults
@@ -104,7 +112,7 @@ class Endpoint:
 
     def _one(self, view: View, call: dict[str, Any]) -> dict[str, Any]:
         faults, chance = self._faults, self._chance
-        full = answer(view, call)
+        full = answer(view, call, self.lacks)
         if call["method"] == "eth_chainId":
             return full
         if call["method"] == "eth_getLogs":
@@ -185,6 +193,10 @@ class SimHttp:
 
     async def check_public(self, url: str) -> None:
         pass
+
+    async def listen(self, url: str, first: bytes, **_: Any) -> AsyncGenerator[bytes, None]:
+        raise Unavailable("nobody tells of new blocks")
+        yield b""
 
     async def _told(self, what: str, work: Any) -> HttpResponse:
         try:

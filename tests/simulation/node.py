@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 DECIMALS: Final = "0x313ce567"
 BALANCE_OF: Final = "0x70a08231"
+MULTICALL: Final = "0xca11bde05977b3631167028862be2a173976ca11"
+AGGREGATE: Final = "0x82ad56cb"
 
 
 class RpcError(Exception):
@@ -60,11 +62,11 @@ def method(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-def answer(view: View, call: dict[str, Any]) -> dict[str, Any]:
-    """Return the whole answer to one call."""
+def answer(view: View, call: dict[str, Any], lacks: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the whole answer to one call; ``lacks`` names methods and abilities that this node does not have."""
     base = {"jsonrpc": "2.0", "id": call.get("id")}
     known = METHODS.get(call.get("method", ""))
-    if known is None:
+    if known is None or call["method"] in lacks or (call["method"] == "eth_call" and _ability(call) in lacks):
         return {**base, "error": {"code": -32601, "message": f"the method {call.get('method')} does not exist/is not available"}}
     try:
         return {**base, "result": known(view, *call.get("params", ()))}
@@ -157,7 +159,7 @@ def _transaction_count(_view: View, _address: str, _tag: Any = "latest") -> str:
 
 @method("eth_getCode")
 def _code(view: View, address: str, _tag: Any = "latest") -> str:
-    return "0x6001" if address.lower() in view.chain.tokens else "0x"
+    return "0x6001" if address.lower() in {*view.chain.tokens, MULTICALL} else "0x"
 
 
 @method("eth_getBalance")
@@ -165,22 +167,104 @@ def _balance(view: View, address: str, tag: Any = "latest") -> str:
     return hex(_holdings(view, "", address, tag))
 
 
+def _ability(call: dict[str, Any]) -> str:
+    """Return what an eth_call needs beyond what every node has: "override", "creation", "multicall" or nothing."""
+    params = call.get("params") or [{}]
+    if len(params) > 2:
+        return "override"
+    to = params[0].get("to")
+    return "creation" if to is None else "multicall" if to.lower() == MULTICALL else ""
+
+
 @method("eth_call")
-def _call(view: View, call: dict[str, Any], tag: Any = "latest", *more: Any) -> str:
+def _call(view: View, call: dict[str, Any], tag: Any = "latest", overrides: Any = None) -> str:
     token, data = str(call.get("to", "")).lower(), str(call.get("data", call.get("input", "0x")))
-    if token in view.chain.tokens and not more:
+    if overrides is not None:
+        return _scanned(view, data, tag)
+    if token == MULTICALL and data.startswith(AGGREGATE):
+        return _aggregated(view, data[10:], tag)
+    if token in view.chain.tokens:
         if data == DECIMALS:
             return f"0x{view.chain.tokens[token]:064x}"
         if data.startswith(BALANCE_OF):
             return f"0x{_holdings(view, token, '0x' + data[-40:], tag):064x}"
-    if token in view.chain.tokens or more:
         raise RpcError(3, "execution reverted")
     return "0x"
+
+
+def _scanned(view: View, data: str, tag: Any) -> str:
+    """Answer as ``contracts/Scan.sol`` of the driver does: how many addresses were read, and what is not zero with its place."""
+    if len(data) < 82 or (len(data) - 2) % 40:
+        return "0x"
+    asset, owners = "0x" + data[2:42], ["0x" + data[start : start + 40] for start in range(42, len(data), 40)]
+    token = "" if int(asset, 16) == 0 else asset
+    held = [_holdings(view, token, owner, tag) for owner in owners]
+    return f"0x{len(owners):064x}" + "".join(f"{place << 216 | units:064x}" for place, units in enumerate(held) if units)
+
+
+def _aggregated(view: View, data: str, tag: Any) -> str:
+    """Answer ``aggregate3`` of Multicall3 for calls that ask for one balance each."""
+    words = [data[start : start + 64] for start in range(0, len(data) // 64 * 64, 64)]
+    count = int(words[1], 16)
+    results = ""
+    for place in range(count):
+        first = 2 + int(words[2 + place], 16) // 32
+        token = "0x" + words[first][24:]
+        owner = "0x" + data[64 * (first + 4) :][32:72]
+        units = _holdings(view, "" if token == MULTICALL else token, owner, tag)
+        results += f"{1:064x}{64:064x}{32:064x}{units:064x}"
+    offsets = "".join(f"{32 * count + 128 * place:064x}" for place in range(count))
+    return f"0x{32:064x}{count:064x}{offsets}{results}"
 
 
 def _holdings(view: View, token: str, address: str, tag: Any) -> int:
     block = view.at(tag)
     if block is None:
         raise RpcError(-32000, "header not found")
-    own = address.lower()
-    return sum(each.units for below in block.lineage() for each in below.arrivals if each.to == own and each.token == token)
+    return block.holdings.get((token, address.lower()), 0)
+
+
+@method("trace_block")
+def _trace_block(view: View, tag: Any) -> list[dict[str, Any]]:
+    block = view.at(tag)
+    if block is None:
+        raise RpcError(-32000, "header not found")
+    return [
+        {
+            "type": "call",
+            "action": {"callType": "call", "from": tx.sender, "to": tx.to, "value": hex(tx.value), "gas": "0x0", "input": "0x"},
+            "result": {"gasUsed": "0x0", "output": "0x"} if tx.succeeds else None,
+            **({} if tx.succeeds else {"error": "Reverted"}),
+            "traceAddress": [],
+            "subtraces": 0,
+            "blockHash": block.hash,
+            "blockNumber": block.height,
+            "transactionHash": tx.hash,
+            "transactionPosition": place,
+        }
+        for place, tx in enumerate(block.txs)
+    ]
+
+
+@method("debug_traceBlockByNumber")
+@method("debug_traceBlockByHash")
+def _debug_trace(view: View, tag: Any, _options: Any = None) -> list[dict[str, Any]]:
+    block = view.by_hash(tag) if len(tag) == 66 else view.at(tag)
+    if block is None:
+        raise RpcError(-32000, "header not found")
+    return [
+        {
+            "txHash": tx.hash,
+            "result": {
+                "type": "CALL",
+                "from": tx.sender,
+                "to": tx.to,
+                "value": hex(tx.value),
+                "gas": "0x0",
+                "gasUsed": "0x0",
+                "input": "0x",
+                **({} if tx.succeeds else {"error": "execution reverted"}),
+            },
+        }
+        for tx in block.txs
+    ]

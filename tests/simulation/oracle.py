@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from pepay_core.domain.invoices import assess
 from simulation.chain import CREATED
 from simulation.market import PRICES
 
-from pepay_core.domain.invoices import assess
-
 if TYPE_CHECKING:
+    from pepay_core.runtime import Runtime
     from simulation.chain import Arrival, Block, SimChain
     from simulation.world import World
 
-    from pepay_core.runtime import Runtime
-
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_SKEW: Final = 10.0
+"""Seconds by which the clocks of two processes differ at the most, and a bit."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 # The finality rules of the simulated networks, written down a second time: blocks by value, None for the chain's own word.
@@ -55,6 +55,8 @@ class Oracle:
         if text not in self.violations:
             self.violations.append(text)
             self.world.note(f"VIOLATION {text}")
+            if self.world.hunting:
+                self.world.loop.stop()
 
     def rows(self, sql: str, *args: Any) -> list[Any]:
         if self._database is None:
@@ -197,9 +199,7 @@ class Oracle:
 
     def _truth(self) -> dict[tuple[str, str, str], tuple[Arrival, Block]]:
         issued = {row[0].lower() for row in self.rows("SELECT address FROM pepay_destination")}
-        return {
-            (name, *key): found for name, chain in self.world.chains.items() for key, found in chain.arrivals().items() if found[0].to in issued
-        }
+        return {(name, *key): found for name, chain in self.world.chains.items() for key, found in chain.arrivals().items() if found[0].to in issued}
 
     def expect_whole(self, name: str, idle: tuple[int, int]) -> None:
         """Insist that a process that ended in good order gave everything back."""
@@ -257,8 +257,10 @@ class Oracle:
             for payment in payments[invoice.id]:
                 if again.values[payment.id] != payment.value:
                     self.wrong("status", f"{payment.id} has the value {payment.value}, and it is {again.values[payment.id]}")
-                asked = any(each.asset == payment.transfer.asset for each in own.values())
-                if asked is not (payment.mismatch is None):
+                asked = [each for each in own.values() if each.asset == payment.transfer.asset]
+                # What was asked for only after it had come was not asked for.
+                before = [each for each in asked if each.created_at.timestamp() < self._first_told(payment.id) - _SKEW]
+                if (before and payment.mismatch is not None) or (not asked and payment.mismatch is None):
                     self.wrong("attribution", f"{payment.id} in {payment.transfer.asset} has the mismatch {payment.mismatch}")
             if invoice.closed_at is None:
                 self.wrong("liveness", f"{invoice.id} is open for ever")
@@ -266,6 +268,10 @@ class Oracle:
                 price = PRICES["ethereum" if "slip44" in quote.asset else "usd-coin"]
                 if abs(quote.rate - price) > price * Decimal("0.02"):
                     self.wrong("rates", f"{quote.id} has the rate {quote.rate} where {price} is right")
+
+    def _first_told(self, subject: str) -> float:
+        found = self.rows("SELECT body FROM pepay_event WHERE subject = ? ORDER BY seq LIMIT 1", subject)
+        return json.loads(found[0][0])["created"] if found else 0.0
 
     def _check_balances(self) -> None:
         held: dict[tuple[str, str], int] = defaultdict(int)

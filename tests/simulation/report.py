@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from simulation.faults import Weather
+from pepay_core.storage.migrating import migrate
+from simulation.faults import USUAL
 from simulation.loop import SimLoop, Stuck
 from simulation.scenario import Scenario
 from simulation.world import World
 
-from pepay_core.storage.migrating import migrate
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from simulation.faults import Weather
 
 
 @dataclass(slots=True)
@@ -91,9 +92,18 @@ def template(folder: Path) -> Path:
 
 
 def run(
-    seed: int, empty: Path, *, weather: Weather = Weather(), keep: bool = False, prepare: Callable[[Path], None] | None = None
+    seed: int,
+    empty: Path,
+    *,
+    weather: Weather = USUAL,
+    keep: bool = False,
+    hunting: bool = False,
+    prepare: Callable[[Path], None] | None = None,
 ) -> Outcome:
-    """Play one seed on a copy of an empty database; ``prepare`` may change the copy first, and ``keep`` keeps the trace."""
+    """Play one seed on a copy of an empty database, which ``prepare`` may change first.
+
+    ``keep`` keeps the trace; ``hunting`` ends it with the first violation.
+    """
     folder = Path(tempfile.mkdtemp(prefix="simulation", dir=empty.parent))
     path = folder / "pepay.db"
     shutil.copyfile(empty, path)
@@ -101,21 +111,31 @@ def run(
         prepare(path)
     loop = SimLoop(random.Random(f"{seed}/schedule"))
     with _sealed(seed):
-        world = World(seed, path, loop, weather, keep=keep)
+        world = World(seed, path, loop, weather, keep=keep, hunting=hunting)
         scenario = Scenario(world)
         try:
             loop.run_until_complete(scenario.run())
         except Stuck as exc:
             scenario.oracle.wrong("liveness", str(exc))
         except Exception as exc:  # noqa: BLE001 - whatever stops a run is what it found
-            scenario.oracle.wrong("the run", repr(exc))
+            if not (hunting and scenario.oracle.violations):
+                scenario.oracle.wrong("the run", repr(exc))
         finally:
             _end(world, loop)
             scenario.oracle.close()
             shutil.rmtree(folder)
     oracle = scenario.oracle
     return Outcome(
-        seed, oracle.violations, world.trace, world.faults.count, world.faults.hard, oracle.payments, oracle.commits, loop.steps, loop.time(), world.lines
+        seed,
+        oracle.violations,
+        world.trace,
+        world.faults.count,
+        world.faults.hard,
+        oracle.payments,
+        oracle.commits,
+        loop.steps,
+        loop.time(),
+        world.lines,
     )
 
 

@@ -6,21 +6,19 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation.chain import Event, Tx, transfer
-from simulation.oracle import Oracle
-from simulation.world import DAI, DEEPEST, FAKE, USDC, Lost, World
-
 from pepay_core.domain.errors import PePayError
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.services.callers import Caller
 from pepay_core.services.founding import found
 from pepay_core.services.requesting import InvoiceRequest
+from simulation.chain import Event, Tx, transfer
+from simulation.oracle import Oracle
+from simulation.world import DAI, DEEPEST, FAKE, USDC, Lost, World
 
 if TYPE_CHECKING:
+    from pepay_core.runtime import Runtime
     from simulation.loop import Process
     from simulation.world import Server
-
-    from pepay_core.runtime import Runtime
 
 _INVOICES: Final = 14
 _STORM: Final = 150.0
@@ -251,8 +249,8 @@ class Scenario:
         await asyncio.sleep(chance.uniform(0, 10))
         while True:
             server: Server | None = await self.world.serve(name, skew=chance.choice([0, 0, 0, chance.uniform(-3, 3)]) if self.world.faults.on else 0)
-            while server is not None and server.process.alive and not server.ended.done():
-                await asyncio.sleep(0.5)
+            if server is not None:
+                await server.process.gone()
             await asyncio.sleep(chance.choice([0.2, 1, 5, 20]) * chance.random())
 
     async def _outages(self) -> None:

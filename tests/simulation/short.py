@@ -18,7 +18,6 @@ _SEEDS: Final = 18
 def play(part: int, empty: Path) -> None:
     """Play one of the four parts; fails where anything was violated, or too little went wrong to mean anything."""
     total = run_all(range(part * 1000, part * 1000 + _SEEDS), empty)
-    print(total)
     assert not total.violations, str(total)
     assert total.hard >= PART, str(total)
     assert total.payments >= 10 * _SEEDS, str(total)

@@ -8,10 +8,9 @@ import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from simulation.loop import PROCESS
-
 from pepay_core.domain.errors import StorageUnavailable
 from pepay_core.storage.sqlite import Line, LiteDatabase
+from simulation.loop import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from simulation.report import run
 
 TESTS = Path(__file__).parents[1]

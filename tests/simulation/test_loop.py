@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import pytest
+
 from simulation.loop import PROCESS, Process, SimLoop, Stuck
 
 

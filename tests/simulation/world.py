@@ -11,13 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation.chain import CREATED, SimChain
-from simulation.faults import Faults
-from simulation.loop import PROCESS, Process, SimLoop
-from simulation.market import Source, Wrong
-from simulation.network import Endpoint, Receiver, SimHttp
-from simulation.storage import SimDatabase, Writers
-
 from pepay_core import runtime as composition
 from pepay_core.background import know_heads, working
 from pepay_core.plugins.catalogue import Catalogue
@@ -29,15 +22,20 @@ from pepay_core.storage.opening import DatabaseStore
 from pepay_evm.chain import EvmChain
 from pepay_evm.settings import EvmSettings
 from pepay_webhook_hmac.notifier import WebhookNotifier
+from simulation.chain import CREATED, SimChain
+from simulation.faults import Faults
+from simulation.loop import PROCESS, Process, SimLoop
+from simulation.market import Source, Wrong
+from simulation.network import Endpoint, Receiver, SimHttp
+from simulation.storage import SimDatabase, Writers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from simulation.faults import Weather
-
     from pepay_core.runtime import Runtime
     from pepay_evm.networks import Network
+    from simulation.faults import Weather
 
 START: Final = datetime.fromtimestamp(CREATED, UTC)
 USDC: Final = "0x" + "c0" * 20
@@ -106,10 +104,11 @@ class Server:
 class World:
     """Everything there is; ``chance`` gives each part its own stream of randomness, so that one more draw in one does not move the others."""
 
-    def __init__(self, seed: int, path: Path, loop: SimLoop, weather: Weather, *, keep: bool = False) -> None:
+    def __init__(self, seed: int, path: Path, loop: SimLoop, weather: Weather, *, keep: bool = False, hunting: bool = False) -> None:
         self.seed = seed
         self.path = path
         self.loop = loop
+        self.hunting = hunting
         self.lines: list[str] | None = [] if keep else None
         self._digest = hashlib.sha256()
         self.faults = Faults(self.chance("faults"), weather)
@@ -171,7 +170,7 @@ class World:
 
         async def main() -> None:
             try:
-                database = await SimDatabase.start(self.path, process, self.writers, self.faults, lambda: self.committed())
+                database = await SimDatabase.start(self.path, process, self.writers, self.faults, self._committed)
                 try:
                     runtime = await self._compose(database, process, skew)
                     async with working(runtime) if workers else contextlib.nullcontext():
@@ -182,7 +181,7 @@ class World:
                         await leave.wait()
                 finally:
                     await database.close()
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - a process that fails ends, whatever it was
                 self.note(f"{name} failed: {exc!r}")
                 process.kill()
 
@@ -208,7 +207,7 @@ class World:
         async def run() -> None:
             try:
                 result = await work(server.runtime)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
                 if not answered.done():
                     answered.set_exception(exc)
             else:
@@ -223,6 +222,9 @@ class World:
             return await answered
         finally:
             server.process.on_death.remove(died)
+
+    def _committed(self) -> None:
+        self.committed()
 
     async def _compose(self, database: SimDatabase, process: Process, skew: float) -> Runtime:
         clock = SimClock(self.loop, skew)

@@ -88,6 +88,10 @@ class Engine(Books):
         while await keeper._step() == 0:
             pass
 
+    async def look_once(self) -> None:
+        """Let the watcher make one pass, whatever becomes of it."""
+        await self.runtime.keepers[CHAIN]._step()
+
     async def close_due(self) -> None:
         """Let what is past its deadline be closed, and what had no price be priced."""
         await self.runtime.closing.close_due()

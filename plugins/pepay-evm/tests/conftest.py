@@ -56,25 +56,41 @@ def make_chain(http, make_network):
 class Proxy:
     """A node between the driver and a real one, which tampers with the answers on their way back.
 
-    ``tamper`` gets the calls and the answers of a batch, and returns what is sent: JSON, or raw bytes, or a status.
+    ``tamper`` gets the calls and the answers of a batch, and returns what is sent: JSON, or raw bytes, or a status. Methods in ``denied``
+    do not exist for those who ask it, and calls that ``refuse`` holds for are answered with ``words``.
     """
 
     def __init__(self, target):
         self.target = target
         self.tamper = lambda _calls, answers: answers
+        self.denied = set()
+        self.refuse = lambda _call: False
+        self.words = "the method does not exist"
         self.batches = []
         self.url = ""
 
     async def handle(self, request):
         calls = await request.json()
         self.batches.append([call["method"] for call in calls])
-        async with ClientSession() as session, session.post(self.target, json=calls) as response:
+        allowed = [call for call in calls if call["method"] not in self.denied and not self.refuse(call)]
+        async with ClientSession() as session, session.post(self.target, json=allowed) as response:
             answers = await response.json()
+        refusal = {"code": -32601, "message": self.words}
+        answers += [{"jsonrpc": "2.0", "id": call["id"], "error": refusal} for call in calls if call not in allowed]
         sent = self.tamper({call["id"]: call for call in calls}, answers)
         if isinstance(sent, int):
             return web.Response(status=sent)
         body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         return web.Response(body=body, content_type="application/json")
+
+    def deny_traces(self):
+        """Be a node without any kind of traces."""
+        self.denied |= {"trace_block", "debug_traceBlockByNumber", "debug_traceBlockByHash"}
+
+    @property
+    def calls(self):
+        """How many calls were made, without the chain id that every batch asks for."""
+        return sum(len(batch) - 1 for batch in self.batches)
 
     def on(self, method, change):
         """Tamper with the result of one method only: ``change`` gets the parameters and the result."""

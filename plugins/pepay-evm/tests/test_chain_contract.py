@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pepay_core.api import AssetId
+from pepay_core.api import AssetId, Watchlist
 from pepay_core.testing import ChainSuite, erc20
 from pepay_core.testing.chain import Net
 from pepay_evm.networks import erc20 as token_of
@@ -35,9 +35,10 @@ class AnvilNet(Net):
         self.anvil.stop()
 
     async def pay_together(self, payments, asset):
-        if asset != self.token:
-            pytest.skip("a transaction has one native value; what contracts pay on is found by other means")
         total = sum(units for _, units in payments)
+        if asset != self.token:
+            data = erc20.disperse_coins([(to.address, units) for to, units in payments])
+            return self.anvil.send(self.disperse, total, data=data, sender=self.stranger, gas=1_000_000)
         self.anvil.send(self.contract, data=erc20.transfer(self.disperse, total), sender=self.owner, gas=200_000)
         data = erc20.disperse_tokens(self.contract, [(to.address, units) for to, units in payments])
         return self.anvil.send(self.disperse, data=data, sender=self.stranger, gas=1_000_000)
@@ -95,8 +96,12 @@ class TestEvmChain(ChainSuite):
         return AnvilNet(anvil)
 
     @pytest.fixture
-    async def chain(self, anvil, net, make_chain):
-        chain = make_chain(anvil.url, tokens=(token_of(f"eip155:{anvil.chain_id}", "USDC", net.contract, 18, "usd-coin"),))
+    async def url(self, anvil):
+        return anvil.url
+
+    @pytest.fixture
+    async def chain(self, anvil, net, make_chain, url):
+        chain = make_chain(url, tokens=(token_of(f"eip155:{anvil.chain_id}", "USDC", net.contract, 18, "usd-coin"),))
         await chain.open()
         assert chain.refused == {}
         return chain
@@ -104,3 +109,32 @@ class TestEvmChain(ChainSuite):
     @pytest.fixture
     def wallet(self, chain):
         return chain.parse_wallet("addresses", [f"0x{1000 + index:040x}" for index in range(10)])
+
+
+class TestEvmChainByTreesOfCalls(TestEvmChain):
+    """The same on a node with the other kind of traces."""
+
+    @pytest.fixture
+    async def url(self, proxy):
+        proxy.denied = {"trace_block"}
+        return proxy.url
+
+
+class TestEvmChainByBalances(TestEvmChain):
+    """The same on a node without any: what contracts send has no transaction then, and what one sends twice to an address is one payment."""
+
+    @pytest.fixture
+    async def url(self, proxy):
+        proxy.deny_traces()
+        return proxy.url
+
+    async def test_two_transfers_in_one_transaction_have_keys_of_their_own(self, chain, net, ours, start, asset):
+        if asset != chain.native:
+            await super().test_two_transfers_in_one_transaction_have_keys_of_their_own(chain, net, ours, start, asset)
+            return
+        await net.pay_together([(ours, 1), (ours, 2)], asset)
+        await net.mine()
+        block = (await chain.tip()).block
+        (transfer,) = (await chain.scan(Watchlist([ours]), start, block)).transfers
+        assert (transfer.tx, transfer.index, transfer.units) == (f"balance:{ours.address}:{block.hash}", "0", 3)
+        assert transfer.by_balance

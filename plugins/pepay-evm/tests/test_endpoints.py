@@ -103,6 +103,7 @@ async def test_nothing_is_taken_from_the_wrong_chain_alone(anvil, make_chain, pr
 
 async def test_a_step_stays_with_one_endpoint(make_chain, proxy, anvil):
     chain = make_chain(NOBODY, proxy.url)
+    await chain.open()
     start = (await chain.tip()).block
     anvil.send(PAYEE, 5)
     anvil.mine()

@@ -77,7 +77,8 @@ ARBITRUM = {
 }
 # One of Avalanche: the data outside the block, its hash, and fees of its own.
 AVALANCHE = {
-    "number": "0x3473bc0", "hash": HASH, "parentHash": PARENT, "timestamp": "0x67890abc", "timestampMilliseconds": "0x1946a3a0d5e", "logsBloom": BLOOM,
+    "number": "0x3473bc0", "hash": HASH, "parentHash": PARENT, "timestamp": "0x67890abc", "timestampMilliseconds": "0x1946a3a0d5e",
+    "logsBloom": BLOOM,
     "extraData": "0x" + "0a" * 24, "extDataHash": HASH, "blockExtraData": "0x", "extDataGasUsed": "0x0", "blockGasCost": "0x0", "difficulty": "0x1",
     "baseFeePerGas": "0x5d21dba00", "gasLimit": "0xe4e1c0", "gasUsed": "0x0", "miner": "0x0100000000000000000000000000000000000000",
     "mixHash": "0x" + "00" * 32, "nonce": "0x0000000000000000", "receiptsRoot": HASH, "sha3Uncles": HASH, "size": "0x2a1", "stateRoot": HASH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pepay_core.api import ChainUnavailable, CursorOrphaned, Destination, Watchlist
+from pepay_core.api import ChainUnavailable, CursorOrphaned, Destination, NotReady, Watchlist
 from pepay_core.testing import erc20
 from pepay_evm.decoding import TRANSFER
 from pepay_evm.networks import erc20 as token_of
@@ -230,6 +230,7 @@ async def test_one_event_of_several_left_out_is_found_in_the_receipt(anvil, prox
 async def test_quiet_blocks_cost_one_request(anvil, proxy, driver, start):
     anvil.mine(5)
     chain = driver(proxy.url)
+    await chain.open()
     tip = (await chain.tip()).block
     proxy.batches.clear()
     await chain.scan(Watchlist([OURS]), start, tip)
@@ -294,6 +295,7 @@ async def test_blocks_that_are_not_each_others_children_are_not_believed(anvil, 
 
 
 async def test_a_block_without_the_content_of_its_transactions_is_not_believed(anvil, proxy, driver, start):
+    proxy.deny_traces()
     anvil.send(PAYEE, 5)
     anvil.mine()
     proxy.on(
@@ -357,25 +359,103 @@ async def test_ranges_grow_while_the_node_bears_them_and_end_at_the_limit(anvil,
         scan = await chain.scan(Watchlist([OURS]), after, until)
         lengths.append(scan.cursor.height - after.height)
         after = scan.cursor
-    assert lengths == [16, 32, 40, 40, 22]
+    assert lengths == [10, 20, 40, 40, 40]
 
 
 async def test_no_more_headers_are_returned_than_a_walk_back_needs(anvil, driver, start):
     anvil.mine(100)
     chain = driver(anvil.url, max_range=200)
-    chain._span = 200
-    scan = await chain.scan(Watchlist([OURS]), start, (await chain.tip()).block)
-    assert scan.cursor.height == start.height + 100
-    assert [block.height for block in scan.headers] == list(range(start.height + 37, start.height + 101))
+    until, scan = (await chain.tip()).block, None
+    while scan is None or scan.cursor.height < start.height + 70:
+        scan = await chain.scan(Watchlist([OURS]), start if scan is None else scan.cursor, until)
+    # Looks of 10, 20 and 40 blocks were borne: the next takes up to 80 at once.
+    scan = await chain.scan(Watchlist([OURS]), start, until)
+    assert scan.cursor.height == start.height + 80
+    assert [block.height for block in scan.headers] == list(range(start.height + 17, start.height + 81))
 
 
 async def test_the_cost_does_not_grow_with_the_addresses_that_are_watched(anvil, proxy, driver, token, start):
     pay(anvil, token, 5)
     chain = driver(proxy.url)
+    await chain.open()
     tip = (await chain.tip()).block
     watched = [OURS, *(Destination(f"0x{index:040x}") for index in range(1, 5000))]
     proxy.batches.clear()
     scan = await chain.scan(Watchlist(watched), start, tip)
     assert [transfer.units for transfer in scan.transfers] == [5]
-    # Blocks and events; the receipt; and the balances around the block.
-    assert list(map(len, proxy.batches)) == [4, 2, 4]
+    # Two headers, the events, the traces; the receipt of what arrived; and the balances around the block.
+    assert [len(batch) - 1 for batch in proxy.batches] == [4, 1, 3]
+
+
+async def test_a_limit_that_does_not_change_is_met_once_and_not_with_every_second_look(anvil, proxy, driver, start):
+    anvil.mine(60)
+    refused = []
+
+    def at_most_ten(call):
+        if call["method"] != "eth_getLogs" or "toBlock" not in call["params"][0]:
+            return False
+        blocks = int(call["params"][0]["toBlock"], 16) - int(call["params"][0]["fromBlock"], 16) + 1
+        refused.extend([blocks] if blocks > 10 else [])
+        return blocks > 10
+
+    proxy.refuse, proxy.words = at_most_ten, "You can make eth_getLogs requests with up to a 10 block range"
+    chain = driver(proxy.url)
+    until, after, lengths = (await chain.tip()).block, start, []
+    while after != until:
+        after, before = (await chain.scan(Watchlist([OURS]), after, until)).cursor, after
+        lengths.append(after.height - before.height)
+    assert sum(lengths) == 60
+    assert len(refused) <= 4
+
+
+@pytest.mark.parametrize(
+    ("refused", "source"),
+    [
+        (lambda call: call["method"] == "eth_getLogs", "eth_getBlockReceipts"),
+        (lambda call: call["method"] == "eth_getBlockReceipts" or "toBlock" in str(call["params"]), "eth_getLogs by block hash"),
+    ],
+    ids=["by receipts", "by block hash"],
+)
+async def test_tokens_are_found_where_ranges_of_events_cannot_be_asked_for(anvil, proxy, driver, token, start, refused, source):
+    proxy.refuse, proxy.words = refused, "method eth_getLogs in batch triggered rate limit"
+    usdc = token_of("eip155:31337", "USDC", token, 6, "usd-coin")
+    chain = driver(proxy.url, standard=frozenset({usdc.id}))
+    await chain.open()
+    assert [able.source for able in chain._abilities.values()] == [source]
+    pay(anvil, token, 5)
+    anvil.send(PAYEE, 3)
+    pay(anvil, token, 6)
+    assert [(units, index) for _, units, index in await found(chain, start)] == [(5, "1"), (3, "0"), (6, "1")]
+
+
+async def test_receipts_of_another_block_are_not_believed(anvil, proxy, driver, token, start):
+    proxy.denied = {"eth_getLogs"}
+    chain = driver(proxy.url)
+    await chain.open()
+    pay(anvil, token, 5)
+    for change in (lambda receipts: [], lambda receipts: [{**each, "blockHash": "0x" + "ab" * 32, "logs": []} for each in receipts]):
+        proxy.on("eth_getBlockReceipts", lambda _, receipts, change=change: change(receipts))
+        with pytest.raises(ChainUnavailable):
+            await found(chain, start)
+
+
+async def test_an_endpoint_without_any_way_to_read_events_is_refused_in_plain_words(proxy, driver):
+    proxy.denied = {"eth_getLogs", "eth_getBlockReceipts"}
+    with pytest.raises(NotReady, match="eth_getLogs disabled"):
+        await driver(proxy.url).open()
+
+
+async def test_an_endpoint_without_any_way_to_find_what_contracts_send_is_refused_in_plain_words(proxy, driver):
+    proxy.deny_traces()
+    proxy.refuse = lambda call: call["method"] == "eth_call" and call["params"][1] != "latest"
+    with pytest.raises(NotReady, match="use another endpoint"):
+        await driver(proxy.url).open()
+
+
+async def test_an_endpoint_that_comes_back_as_another_node_is_asked_anew_what_it_can_do(anvil, proxy, driver, start):
+    chain = driver(proxy.url)
+    await chain.open()
+    anvil.send(PAYEE, 3)
+    anvil.mine()
+    proxy.deny_traces()
+    assert [units for _, units, _ in await found(chain, start)] == [3]

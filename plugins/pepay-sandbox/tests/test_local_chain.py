@@ -248,3 +248,12 @@ async def test_asking_for_an_anvil_that_is_not_there_names_the_remedy(session, m
 
     async with local_chain(session, node="auto", block_seconds=0) as chain:
         assert chain.node == "py-evm"
+
+
+async def test_a_chain_says_where_it_answers_websockets_if_it_does(chain, node, session):
+    if node == "py-evm":
+        assert chain.ws is None
+        return
+    async with session.ws_connect(chain.ws) as socket:
+        await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []})
+        assert (await socket.receive_json(timeout=20))["result"] == "0x7a69"

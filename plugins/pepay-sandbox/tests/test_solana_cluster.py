@@ -1,9 +1,11 @@
 """The local Solana cluster: commitments, forks, and what comes of a transaction."""
 
+import time
+
 import pytest
 
 from pepay_sandbox.solana import ledger
-from pepay_sandbox.solana.testing import SOL, ClusterError
+from pepay_sandbox.solana.testing import SOL, Cluster, ClusterError
 
 
 def pubkey(keypair):
@@ -82,3 +84,27 @@ def test_no_fork_takes_back_what_is_final(cluster, buyer, shop):
 
     with pytest.raises(ClusterError, match="not final"):
         cluster.rollback(33)
+
+
+def test_time_that_passes_can_be_stopped_and_goes_on():
+    with Cluster(slot_ms=1) as cluster:
+        cluster.pause()
+        before = cluster.slot
+        assert cluster.tick(2) == before + 2
+        assert cluster.slot == before + 2
+
+        cluster.resume()
+        deadline = time.monotonic() + 20
+        while cluster.slot == before + 2:
+            assert time.monotonic() < deadline, "time stands still"
+
+
+def test_two_clusters_are_two_chains():
+    with Cluster() as first, Cluster() as second:
+        assert first.genesis != second.genesis
+        assert first.url != second.url
+
+
+def test_a_port_that_is_taken_is_said(cluster):
+    with pytest.raises(OSError, match="in use"), Cluster(port=int(cluster.url.rpartition(":")[2])):
+        pass

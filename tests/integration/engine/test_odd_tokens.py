@@ -7,8 +7,11 @@ import pytest
 from engines import CHAIN
 from odd_tokens import call, made
 
+from pepay_core.domain.errors import AssetNotAccepted
+from pepay_core.services.paging import Page
 from pepay_core.settings import load_settings
 from pepay_core.testing import erc20
+from pepay_evm.guarding import EVERY_SECONDS
 
 SUPPLY = 10**36
 GAS = 12_000_000
@@ -33,6 +36,7 @@ def contracts(anvil):
         "REBASING": odd(odd_tokens.REBASING, 6),
         "LYING": odd(odd_tokens.LYING, 6),
         "GUARDED": odd(odd_tokens.GUARDED, 6),
+        "UPGRADED": (anvil.deploy(made(odd_tokens.UPGRADEABLE, anvil.deploy(made(odd_tokens.LOGIC, 6)))), 6),
         "TWO": (anvil.deploy(erc20.coin("TWO", 2, SUPPLY)), 2),
         "MANY": (anvil.deploy(erc20.coin("MANY", 24, SUPPLY)), 24),
     }
@@ -42,8 +46,9 @@ def contracts(anvil):
 def settings(settings, contracts):
     """Return the settings with the odd tokens among the accepted ones."""
     lines = [
-        f'  {{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "usd-coin"{", standard = true" if symbol in SAFE else ""} }},'
+        f'  {{ symbol = "{symbol}", address = "{address}", decimals = {decimals}, rate_id = "usd-coin"{flag} }},'
         for symbol, (address, decimals) in contracts.items()
+        for flag in [", standard = true" if symbol in SAFE else ""]
     ]
     text = settings.config_path.read_text().rstrip()
     settings.config_path.write_text("\n".join([text.removesuffix("]").rstrip(), *lines, "]", ""]))
@@ -197,3 +202,33 @@ async def test_a_payment_of_which_a_part_arrived_is_the_same_after_its_block_was
     node.rpc("eth_sendRawTransaction", raw)
     again = (await shop.after(invoice, 2))["payments"]
     assert [(each["id"], each["amount_base_units"], each["status"]) for each in again] == [(first[0]["id"], "48990200", "confirmed")]
+
+
+async def test_a_token_that_becomes_another_one_is_refused_and_everybody_hears_of_it(shop):
+    pepay, node = shop.pepay, shop.pepay.node
+    contract = shop.contracts["UPGRADED"][0]
+    asset = f"{CHAIN}/erc20:{contract}"
+    invoice = await shop.invoice("UPGRADED")
+    shop.send("UPGRADED", call("mint(uint256)", SUPPLY))
+    shop.send("UPGRADED", call("upgradeTo(address)", node.deploy(made(odd_tokens.LOGIC, 18))))
+    await pepay.clock.advance(EVERY_SECONDS)
+    await pepay.look()
+
+    with pytest.raises(AssetNotAccepted, match="18"):
+        await shop.invoice("UPGRADED")
+    page = await pepay.runtime.feed.page(pepay.caller, Page(limit=100), ())
+    (told,) = [each["data"]["object"] for each in page.items if each["type"] == "chain.degraded"]
+    assert told["state"] == "impaired"
+    assert asset in told["reason"]
+
+    # What is paid in it all the same is seen, and counts for nothing until somebody has decided.
+    shop.pay(invoice, "UPGRADED")
+    paid = await shop.after(invoice)
+    assert [each["mismatch"] for each in paid["payments"]] == ["wrong_asset"]
+    assert paid["amount_paid"] == "0.00"
+
+    shop.send("UPGRADED", call("upgradeTo(address)", node.deploy(made(odd_tokens.LOGIC, 6))))
+    await pepay.clock.advance(EVERY_SECONDS)
+    await pepay.look()
+    page = await pepay.runtime.feed.page(pepay.caller, Page(limit=100), ())
+    assert "chain.recovered" in {each["type"] for each in page.items}

@@ -29,26 +29,34 @@ from pepay_core.api import (
     WalletView,
 )
 from pepay_evm import addresses, decoding, deposits, derivation, links
+from pepay_evm.abilities import find_out
+from pepay_evm.balances import NATIVE, pack
+from pepay_evm.balances import read as read_balances
 from pepay_evm.court import Court
 from pepay_evm.deposits import Treasury
 from pepay_evm.guarding import TokenGuard
+from pepay_evm.heads import Heads
 from pepay_evm.inspecting import Inspector, transaction_hash
+from pepay_evm.networks import contract_of
 from pepay_evm.pool import Rpc
 from pepay_evm.probing import probe_all
+from pepay_evm.ranges import Span
 from pepay_evm.readiness import read_readiness
 from pepay_evm.rpc import Call, NodeError, WrongChain
-from pepay_evm.scanning import Scanner
+from pepay_evm.scanning import Scanner, spelling
 from pepay_evm.survey import Survey
 from pepay_evm.tips import Tips
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from pepay_core.api import ChainId, Clock, Http, PaymentRequest, Reference, Scan, Source, Testimony, Transfer, Watchlist
+    from pepay_evm.abilities import Abilities
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
-_FIRST_SPAN = 16
+_SILENCE = 60.0
+_PROBE_SECONDS = 8.0
 _GUARD_SECONDS = 5.0
 
 
@@ -58,7 +66,7 @@ class EvmChain(Chain):
     ``refused`` says, once the chain is open, which tokens must not be used and why: their contracts are not what was configured.
     """
 
-    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION | Feature.INSPECT
+    features = Feature.REORGS | Feature.TOKENS | Feature.SEVERAL_PER_TRANSACTION | Feature.INSPECT | Feature.BALANCES
     wallet_kinds = ("xpub", "addresses", deposits.KIND)
 
     def __init__(self, network: Network, http: Http, clock: Clock) -> None:
@@ -82,14 +90,14 @@ class EvmChain(Chain):
         self._guard = TokenGuard(network, clock)
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
         self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
-        # How many blocks a look covers: no more than the endpoints have shown to bear.
-        self._span = min(_FIRST_SPAN, network.max_range)
+        self._heads = Heads(network.ws, http, clock, silence=max(_SILENCE, 20 * network.block_seconds))
+        self._abilities: dict[Endpoint, Abilities] = {}
 
     def __repr__(self) -> str:
         return f"<EvmChain {self.id} {self.name}>"
 
     async def open(self) -> None:
-        """Check the chain id of every endpoint and the decimals of every token.
+        """Check the chain id of every endpoint and the decimals of every token, and find out how each endpoint lets payments be found.
 
         Raises ConfigError when all endpoints serve other chains, and NotReady when none of them answers.
         """
@@ -114,7 +122,9 @@ class EvmChain(Chain):
         except ChainUnavailable as exc:
             raise NotReady(f"{self.name}: {exc.message}") from exc
         self.refused_kinds = {} if readiness.refusal is None else {deposits.KIND: readiness.refusal}
-        await probe_all(self._rpc.endpoints)
+        _, *lacking = await asyncio.gather(probe_all(self._rpc.endpoints), *map(self._prepare, self._rpc.endpoints))
+        if None not in lacking:
+            raise NotReady(f"{self.name}: {'; '.join(map(str, lacking))}")
 
     def parse_address(self, text: str) -> Address:
         """Return the EIP-55 spelling; token contracts are refused, because what is sent to one is lost."""
@@ -201,23 +211,35 @@ class EvmChain(Chain):
         return self._rpc.sources()
 
     async def _look(self, watched: Watchlist, after: Block, until: Block, *, avoid: tuple[str, ...] = ()) -> Scan:
-        span = self._span
         reading: Endpoint | None = None
 
         async def look(endpoint: Endpoint) -> Scan:
-            nonlocal span, reading
+            nonlocal reading
             reading = endpoint
+            able = asked = await self._able(endpoint)
+            wanted = until.height - after.height
             while True:
+                span = max(min(able.span.blocks, wanted), 1)
                 try:
-                    return replace(await self._scanner.look(endpoint, watched, after, until, span), source=endpoint.label)
+                    result = await self._scanner.look(endpoint, able, watched, after, until, span)
                 except NodeError:
                     # Nodes limit ranges, results and time in words of their own: any error may mean that the range is too large.
-                    if span == 1 or until.height - after.height <= 1:
+                    if able.span.refused(span):
+                        continue
+                    if able is not asked:
                         raise
-                    span = max(1, min(span, until.height - after.height) // 2)
+                    # Or that the endpoint is another node by now, which does not have a method that is counted on.
+                    able.stale = True
+                    able = await self._able(endpoint)
+                except ChainUnavailable:
+                    able.span.failed(span)  # too large an answer is one of the reasons
+                    raise
+                else:
+                    able.span.succeeded(result.cursor.height - after.height)
+                    return result
 
         try:
-            result = await self._rpc.step(look, avoid=avoid)
+            return await self._rpc.step(look, avoid=avoid)
         except CursorOrphaned:
             assert reading is not None
             await self._court.confirm_orphaned(reading, after)
@@ -225,13 +247,7 @@ class EvmChain(Chain):
             raise
         except ChainUnavailable:
             self._tips.doubt(until)
-            self._span = max(1, span // 2)
             raise
-        if result.cursor.height - after.height == span:
-            self._span = min(span * 2, self._network.max_range)
-        else:
-            self._span = max(span, 1)
-        return result
 
     async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
         """Return what became of a transaction: what it brought is what a scan of its block finds, by whichever means that has."""
@@ -259,6 +275,33 @@ class EvmChain(Chain):
         known = ", ".join(each.label for each in self._rpc.endpoints)
         raise InvalidInput(f"{self.name} has no endpoint {source[:80]!r}; it has {known}", field="provider")
 
+    async def balances(
+        self, destinations: Collection[Destination], assets: Collection[AssetId], at: Block
+    ) -> Mapping[tuple[Destination, AssetId], int]:
+        """Return what lies at each destination in a block, without what is zero; 10,000 of them cost one call for each asset."""
+        by_address = {spelling(each): each for each in destinations}
+        packed = pack(by_address)
+
+        async def ask(endpoint: Endpoint) -> dict[tuple[Destination, AssetId], int]:
+            able = await self._able(endpoint)
+            if able.reader is None:
+                raise ChainUnavailable(f"{endpoint.label} does not let balances be read")
+            found: dict[tuple[Destination, AssetId], int] = {}
+            for asset in assets:
+                (units,) = await read_balances(endpoint, able.reader, contract_of(asset) or NATIVE, [(at, packed)])
+                found.update({(by_address[address], asset): amount for address, amount in units.items()})
+            # Nodes may keep the states of blocks that have left the chain.
+            (answer,) = await endpoint.ask([Call("eth_getBlockByNumber", (hex(at.height), False))])
+            if answer is None or decoding.header(answer, full=False).hash != at.hash:
+                raise ChainUnavailable(f"block {at.height} was replaced")
+            return found
+
+        return await self._rpc.step(ask) if by_address else {}
+
+    def wake(self) -> AsyncIterator[None] | None:
+        """Return hints that there is a new block, where the network has WebSocket endpoints."""
+        return self._heads.hints() if self._network.ws else None
+
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return an ERC-681 URI."""
         return links.payment_uri(self._network, request)
@@ -276,3 +319,27 @@ class EvmChain(Chain):
         if self._network.explorer is None or not transfer.tx.startswith("0x"):
             return None
         return f"{self._network.explorer}/tx/{transfer.tx}"
+
+    async def _prepare(self, endpoint: Endpoint) -> str | None:
+        """Find out what an endpoint can do; return in words why it cannot be used, or None."""
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._able(endpoint)
+        except ChainUnavailable as exc:
+            return exc.message
+        except TimeoutError:
+            return f"{endpoint.label} took too long"
+        return None
+
+    async def _able(self, endpoint: Endpoint) -> Abilities:
+        """Return what an endpoint can do, having asked it where that is not known, or no longer."""
+        able = self._abilities.get(endpoint)
+        losses = self._rpc.standing(endpoint).losses
+        if able is None or able.stale or able.losses != losses:
+            # Whatever comes back after a failure may be another node.
+            span = Span(self._network.max_range) if able is None else able.span
+            kept = None if able is None else able.kept
+            able = await find_out(endpoint, self._scanner.events, span)
+            able.kept, able.losses = able.kept if kept is None else kept, losses
+            self._abilities[endpoint] = able
+        return able

@@ -35,7 +35,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is needed of a block; ``transactions`` is the raw list, which is read only as far as it concerns us."""
+    """What is needed of a block; ``transactions`` is the raw list, which is read only as far as it concerns us.
+
+    ``producer`` (who may be given the block's fees) and ``minted`` are known of full blocks only.
+    """
 
     height: int
     hash: str
@@ -43,6 +46,8 @@ class Header:
     time: datetime
     bloom: int
     transactions: tuple[Any, ...]
+    producer: str | None = None
+    minted: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,8 @@ def data(value: Any, *, length: int | None = None) -> str:
 
 def header(value: Any, *, full: bool) -> Header:
     """Return a block; its transactions must be whole when ``full``."""
-    block = _object(value, "a block")
-    listed = _array(block.get("transactions"), "a block's transactions")
+    block = obj(value, "a block")
+    listed = array(block.get("transactions"), "a block's transactions")
     if full and not all(isinstance(each, dict) for each in listed):
         raise Malformed("a block lists its transactions without their content")
     return Header(
@@ -100,6 +105,8 @@ def header(value: Any, *, full: bool) -> Header:
         time=datetime.fromtimestamp(quantity(block.get("timestamp"), below=_LAST_SECOND), UTC),
         bloom=int(data(block.get("logsBloom"), length=256), 16),
         transactions=tuple(listed),
+        producer=data(block["miner"], length=20) if full and block.get("miner") else None,
+        minted=minted(block) if full else (),
     )
 
 
@@ -113,9 +120,15 @@ def recipient(value: Any) -> str | None:
     return to.lower()
 
 
+def initiator(value: Any) -> str | None:
+    """Return the address that sent a listed transaction, or None where none is told."""
+    sender = value.get("from")
+    return sender.lower() if isinstance(sender, str) else None
+
+
 def listed_transaction(value: Any, *, block: str) -> Transaction:
     """Return a transaction listed in a block."""
-    raw = _object(value, "a transaction")
+    raw = obj(value, "a transaction")
     if data(raw.get("blockHash"), length=32) != block:
         raise Malformed("a transaction is listed in a block that it is not in")
     return Transaction(
@@ -128,12 +141,12 @@ def listed_transaction(value: Any, *, block: str) -> Transaction:
 
 def log(value: Any) -> Log:
     """Return an event; one that says that it was removed is an answer about another chain."""
-    raw = _object(value, "a log")
+    raw = obj(value, "a log")
     if raw.get("removed") not in (None, False):
         raise Malformed("a log was removed by a reorganisation")
     return Log(
         address=data(raw.get("address"), length=20),
-        topics=tuple(data(topic, length=32) for topic in _array(raw.get("topics"), "a log's topics")),
+        topics=tuple(data(topic, length=32) for topic in array(raw.get("topics"), "a log's topics")),
         data=data(raw.get("data")),
         block=data(raw.get("blockHash"), length=32),
         height=quantity(raw.get("blockNumber"), below=_MAX_HEIGHT),
@@ -144,12 +157,12 @@ def log(value: Any) -> Log:
 
 def logs(value: Any) -> list[Log]:
     """Return a list of events."""
-    return [log(each) for each in _array(value, "the logs")]
+    return [log(each) for each in array(value, "the logs")]
 
 
 def receipt(value: Any) -> Receipt:
     """Return a receipt whose events are its own and stand in the block's order."""
-    raw = _object(value, "a receipt")
+    raw = obj(value, "a receipt")
     transaction, block = data(raw.get("transactionHash"), length=32), data(raw.get("blockHash"), length=32)
     events = tuple(logs(raw.get("logs")))
     if any((each.transaction, each.block) != (transaction, block) for each in events):
@@ -160,13 +173,34 @@ def receipt(value: Any) -> Receipt:
     return Receipt(transaction, block, quantity(raw.get("transactionIndex"), below=2**32), status == 1, events)
 
 
-def _object(value: Any, what: str) -> dict[str, Any]:
+def spent(transaction: Any, receipt: Any, *, succeeded: bool) -> int:
+    """Return what a listed transaction took from its sender: its value, where it succeeded, and its cost, by its receipt."""
+    listed, raw = obj(transaction, "a transaction"), obj(receipt, "a receipt")
+
+    def told(holder: dict[str, Any], key: str) -> int:
+        return 0 if holder.get(key) is None else quantity(holder[key])
+
+    price = told(raw, "effectiveGasPrice") or told(listed, "gasPrice")
+    # Rollups that post to Ethereum may charge for that apart from gas, and blobs have a price of their own.
+    cost = told(raw, "gasUsed") * price + told(raw, "blobGasUsed") * told(raw, "blobGasPrice") + told(raw, "l1Fee")
+    return cost + (quantity(listed.get("value")) if succeeded else 0)
+
+
+def minted(value: Any) -> tuple[tuple[str, int], ...]:
+    """Return what a block gave to addresses without a transaction: the withdrawals of stakers, in base units."""
+    listed = [obj(each, "a withdrawal") for each in array(obj(value, "a block").get("withdrawals") or [], "a block's withdrawals")]
+    return tuple((data(each.get("address"), length=20), quantity(each.get("amount")) * 10**9) for each in listed)
+
+
+def obj(value: Any, what: str) -> dict[str, Any]:
+    """Return a JSON object."""
     if not isinstance(value, dict):
         raise Malformed(f"{what} is not an object")
     return value
 
 
-def _array(value: Any, what: str) -> list[Any]:
+def array(value: Any, what: str) -> list[Any]:
+    """Return a JSON array."""
     if not isinstance(value, list):
         raise Malformed(f"{what} are not a list")
     return value

@@ -18,7 +18,7 @@ VERIFY_FROM: Final = Decimal(1000)
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One EVM network. ``rpc`` may hold credentials.
+    """One EVM network. ``rpc`` and ``ws`` may hold credentials.
 
     ``max_range`` is the most blocks that one look may cover, ``timeout`` the seconds that an endpoint may take for one answer.
 
@@ -38,6 +38,7 @@ class Network:
     testnet: bool = False
     idle: bool = False
     rpc: tuple[SecretStr, ...] = ()
+    ws: tuple[SecretStr, ...] = ()
     max_range: int = 64
     standard: frozenset[AssetId] = frozenset()
     strict: frozenset[AssetId] = frozenset()

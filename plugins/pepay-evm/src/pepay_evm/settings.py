@@ -19,15 +19,24 @@ if TYPE_CHECKING:
 _BY_CHAIN: Final = {network.id: network for network in MAINNETS.values()}
 
 
-def _endpoint(url: SecretStr) -> SecretStr:
-    # The text may hold a key, so no message repeats it.
+def _usable(url: SecretStr, schemes: set[str]) -> bool:
     try:
         parts = urlsplit(url.get_secret_value())
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
+        return False
+
+
+# The texts may hold keys, so no message repeats them.
+def _endpoint(url: SecretStr) -> SecretStr:
+    if not _usable(url, {"http", "https"}):
         raise ValueError("must be a URL such as https://rpc.example.com")
+    return url
+
+
+def _websocket(url: SecretStr) -> SecretStr:
+    if not _usable(url, {"ws", "wss"}):
+        raise ValueError("must be a URL such as wss://rpc.example.com")
     return url
 
 
@@ -107,6 +116,7 @@ class NetworkSettings(PluginSettings):
     """One network. The built-in ones need only ``rpc``; what is given here replaces what is built in, and tokens are added."""
 
     rpc: Annotated[list[Annotated[SecretStr, AfterValidator(_endpoint)]], Field(min_length=1)]
+    ws: list[Annotated[SecretStr, AfterValidator(_websocket)]] = Field(default_factory=list)
     name: _Name | None = None
     chain: Annotated[str, Field(pattern=r"^eip155:[1-9][0-9]{0,18}$")] | None = None
     testnet: bool | None = None
@@ -182,6 +192,7 @@ def _resolve(key: str, given: NetworkSettings) -> Network:
             testnet=testnet,
             idle=testnet if given.idle is None else given.idle,
             rpc=tuple(given.rpc),
+            ws=tuple(given.ws),
             max_range=given.max_range,
             public_rpc=tuple(given.public_rpc),
             verify_from=Decimal(given.verify_from),

@@ -29,6 +29,8 @@ class Standing:
         self.head: Block | None = None
         self.behind = 0
         """Blocks that its newest block is behind that of the others."""
+        self.losses = 0
+        """How often it has failed so far."""
         self._failures = 0
         self._limits = 0
         self._errors = 0.0
@@ -55,6 +57,7 @@ class Standing:
 
     def failed(self, reason: str) -> None:
         """Note that it could not be used."""
+        self.losses += 1
         self._failures += 1
         self._errors += _SMOOTH * (1 - self._errors)
         self._compare_at = self._clock.monotonic() + min(2.0**self._failures, _LONGEST_REST)
