@@ -203,7 +203,8 @@ class SolanaChain(Chain):
             (latest,) = await endpoint.ask([Call("getLatestBlockhash", (_CONFIRMED,))])
             return await links.transaction(endpoint, mint, request, payer, decoding.blockhash(latest))
 
-        return UnsignedTransaction("solana", {"transaction": await self._rpc.step(make), "encoding": "base64", "chain": self._cluster.moniker})
+        asked: dict[str, object] = {"transaction": await self._rpc.step(make), "chain": self._cluster.moniker}
+        return UnsignedTransaction("solana", {**asked, "encoding": "base64"}, {"solana:signAndSendTransaction": [asked]})
 
     def wake(self) -> AsyncIterator[None] | None:
         """Return hints from the WebSocket endpoints, or None where none is configured."""
