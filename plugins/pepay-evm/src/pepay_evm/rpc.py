@@ -237,14 +237,14 @@ def _backoff(error: Mapping[str, Any]) -> float | None:
     data = error.get("data")
     rate = data.get("rate") if isinstance(data, dict) else None
     seconds = rate.get("backoff_seconds") if isinstance(rate, dict) else None
-    return min(float(seconds), _LONGEST_REST) if type(seconds) is int and seconds >= 0 else None
+    return min(seconds, _LONGEST_REST) if type(seconds) is int and seconds >= 0 else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a Retry-After header asks for (RFC 9110, section 10.2.3), or None."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,6}", text):
-        return min(float(text), _LONGEST_REST)
+        return min(int(text), _LONGEST_REST)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
