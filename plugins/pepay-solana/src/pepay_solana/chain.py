@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pepay_core.api import (
@@ -22,7 +23,7 @@ from pepay_core.api import (
     UnsignedTransaction,
     WalletMaterial,
 )
-from pepay_solana import addresses, base58, decoding, links, mints, wallets
+from pepay_solana import addresses, base58, decoding, inspecting, links, mints, wallets
 from pepay_solana.clusters import mints as mints_of
 from pepay_solana.hints import Hints
 from pepay_solana.rpc import Call, NodeError, Rpc, WrongCluster
@@ -31,7 +32,7 @@ from pepay_solana.scanning import Scanner, get_block
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from pepay_core.api import Clock, Http, PaymentRequest, Reference, Scan, Transfer, Watchlist
+    from pepay_core.api import Clock, Http, Inspection, PaymentRequest, Reference, Scan, Transfer, Watchlist
     from pepay_solana.clusters import Cluster, Mint
     from pepay_solana.rpc import Endpoint
 
@@ -46,7 +47,7 @@ class SolanaChain(Chain):
     finality. ``refused`` says, once the chain is open, which tokens must not be used and why.
     """
 
-    features = Feature.REORGS | Feature.TOKENS | Feature.SHORTCOMINGS
+    features = Feature.REORGS | Feature.TOKENS | Feature.SHORTCOMINGS | Feature.INSPECT
     wallet_kinds = ("address", "addresses")
 
     def __init__(self, cluster: Cluster, http: Http, clock: Clock) -> None:
@@ -162,6 +163,31 @@ class SolanaChain(Chain):
         scanner.span = min(scanner.span * 2, self._cluster.look)
         return result
 
+    async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:
+        """Return what became of a transaction: what it brought is reckoned as a look at its slot reckons it."""
+        signature, receivers = inspecting.signature_of(tx), self._scanner.receivers(watched.addresses)
+        reasons: list[str] = []
+        for endpoint in self._rpc.endpoints:
+            try:
+                found = await inspecting.inspect(endpoint, self._cluster, signature, receivers, watched)
+            except ChainUnavailable as exc:
+                reasons.append(exc.message)
+                continue
+            # One that does not know it may be behind, or may have forgotten it.
+            if found is not None:
+                return found
+        if len(reasons) == len(self._rpc.endpoints):
+            raise ChainUnavailable("; ".join(reasons))
+        return None
+
+    def through(self, source: str) -> SolanaChain:
+        """Return a driver that asks one of the configured endpoints, and no other."""
+        for url, endpoint in zip(self._cluster.rpc, self._rpc.endpoints, strict=True):
+            if endpoint.label == source:
+                return SolanaChain(replace(self._cluster, rpc=(url,), ws=()), self._http, self._clock)
+        known = ", ".join(each.label for each in self._rpc.endpoints)
+        raise InvalidInput(f"{self.name} has no endpoint {source[:80]!r}; it has {known}", field="provider")
+
     def payment_uri(self, request: PaymentRequest) -> str | None:
         """Return a transfer request of Solana Pay, or None for an asset of another chain."""
         mint = self._mints.get(request.asset)
@@ -177,7 +203,8 @@ class SolanaChain(Chain):
             (latest,) = await endpoint.ask([Call("getLatestBlockhash", (_CONFIRMED,))])
             return await links.transaction(endpoint, mint, request, payer, decoding.blockhash(latest))
 
-        return UnsignedTransaction("solana", {"transaction": await self._rpc.step(make), "encoding": "base64", "chain": self._cluster.moniker})
+        asked: dict[str, object] = {"transaction": await self._rpc.step(make), "chain": self._cluster.moniker}
+        return UnsignedTransaction("solana", {**asked, "encoding": "base64"}, {"solana:signAndSendTransaction": [asked]})
 
     def wake(self) -> AsyncIterator[None] | None:
         """Return hints from the WebSocket endpoints, or None where none is configured."""

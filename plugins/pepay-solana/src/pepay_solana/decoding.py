@@ -129,6 +129,11 @@ def signatures(answer: Any) -> list[str]:
     return [signature(each) for each in _list(_object(answer).get("signatures"))]
 
 
+def slot_of(answer: Any) -> int:
+    """Return the slot of a transaction from what ``getTransaction`` answers."""
+    return number(_object(answer).get("slot"))
+
+
 def context_slot(answer: Any) -> int:
     """Return the slot for which a node answers."""
     return number(_object(_object(answer).get("context")).get("slot"))

@@ -63,8 +63,8 @@ class Scanner:
             return Scan(after, source=endpoint.label)
         await self._check(endpoint, after, until)
 
-        bare, references = watched.by(_bare), watched.by(_reference)
-        receivers = self._receivers(watched.addresses)
+        alone, references = watched.by(bare), watched.by(reference)
+        receivers = self.receivers(watched.addresses)
         above, gated = await self._above(endpoint, receivers, watched, after, until, live)
         entries = await listing.histories(endpoint, above, until) if above else []
         fresh = [entry for entry in entries if entry.slot > after.height or (entry.signature, entry.slot) not in self._listed]
@@ -73,7 +73,7 @@ class Scanner:
 
         paying = []
         for tx in read:
-            parts = [each for each in credits_of(tx, receivers, references, bare) if self._may_be(each.to, tx.slot)]
+            parts = [each for each in credits_of(tx, receivers, references, alone) if self._may_be(each.to, tx.slot, after)]
             if parts:
                 paying.append((tx, parts))
         slots = [tx.slot for tx, _ in paying]
@@ -90,7 +90,8 @@ class Scanner:
 
     # --- where to look -------------------------------------------------------------------
 
-    def _receivers(self, wallets: Collection[Address]) -> dict[str, Receiver]:
+    def receivers(self, wallets: Collection[Address]) -> dict[str, Receiver]:
+        """Return the accounts at which wallets are paid."""
         found: dict[str, Receiver] = {}
         for wallet in wallets:
             found[wallet] = Receiver(wallet, self._cluster.native.id)
@@ -107,7 +108,7 @@ class Scanner:
         """
         for wallet in watched.addresses:
             self._since.setdefault(wallet, after.height)
-        shared = {destination.address for destination in watched.by(_reference).values()}
+        shared = {destination.address for destination in watched.by(reference).values()}
         self.shared = tuple(account for account, receiver in receivers.items() if receiver.wallet in shared)
         alone: dict[str, list[str]] = {}
         for account, receiver in receivers.items():
@@ -121,9 +122,9 @@ class Scanner:
             above |= dict.fromkeys(alone[wallet], self._gate.above(wallet, low))
         return above, due
 
-    def _may_be(self, to: Destination, slot: int) -> bool:
-        """Tell whether a payment may be meant: without a reference, what came before the address was watched was not."""
-        return to.reference is not None or slot > self._since[to.address]
+    def _may_be(self, to: Destination, slot: int, after: Block) -> bool:
+        """Tell whether what is listed late may be meant: without a reference, what came before the address was watched was not."""
+        return to.reference is not None or slot > min(after.height, self._since[to.address])
 
     def _bounded(self, fresh: list[Entry], until: Block) -> tuple[list[Entry], int]:
         """Return as much as one look reads, in whole slots, and the last of them."""
@@ -148,12 +149,12 @@ class Scanner:
         size = 50
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
-            answers = await endpoint.ask([_get(entry, _VERSION) for entry in part])
+            answers = await endpoint.ask([get_transaction(entry.signature) for entry in part])
             for entry, answer in zip(part, answers, strict=True):
                 if isinstance(answer, NodeError):
                     if answer.number != UNSUPPORTED_VERSION:
                         raise answer
-                    (answer,) = await endpoint.ask([_get(entry, _ANY_VERSION)])  # noqa: PLW2901
+                    (answer,) = await endpoint.ask([get_transaction(entry.signature, _ANY_VERSION)])  # noqa: PLW2901
                     if isinstance(answer, NodeError):
                         raise answer
                 if answer is None:
@@ -227,14 +228,17 @@ def get_block(slot: int, *, signatures: bool = False) -> Call:
     return Call("getBlock", (slot, options), lenient=True)
 
 
-def _get(entry: Entry, version: int) -> Call:
+def get_transaction(signature: str, version: int = _VERSION) -> Call:
+    """Return the call for a confirmed transaction."""
     options = {"commitment": "confirmed", "encoding": "json", "maxSupportedTransactionVersion": version}
-    return Call("getTransaction", (entry.signature, options), lenient=True)
+    return Call("getTransaction", (signature, options), lenient=True)
 
 
-def _reference(destination: Destination) -> str | None:
+def reference(destination: Destination) -> str | None:
+    """Return the reference of a destination that has one."""
     return destination.reference
 
 
-def _bare(destination: Destination) -> str | None:
+def bare(destination: Destination) -> str | None:
+    """Return the address of a destination that has no reference."""
     return None if destination.reference else destination.address
