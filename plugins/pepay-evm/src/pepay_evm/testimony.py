@@ -48,11 +48,11 @@ async def testify(endpoint: Endpoint, transfers: Sequence[Transfer]) -> list[Vot
 
 
 def _questions(transfer: Transfer) -> list[Call]:
+    calls = [] if transfer.by_balance else [Call("eth_getTransactionReceipt", (transfer.tx,))]
     if _by_balance(transfer):
         before, at = hex(max(transfer.block.height - 1, 0)), hex(transfer.block.height)
-        return [Call("eth_getBalance", (transfer.to.address, place), lenient=True) for place in (before, at)]
-    calls = [Call("eth_getTransactionReceipt", (transfer.tx,))]
-    if transfer.index == "0":
+        calls += [Call("eth_getBalance", (transfer.to.address, place), lenient=True) for place in (before, at)]
+    elif transfer.index == "0":
         calls.append(Call("eth_getTransactionByHash", (transfer.tx,)))
     return calls
 
@@ -69,18 +69,25 @@ def _judged(transfer: Transfer, block: Any, told: list[Any]) -> Vote:
         raise ChainUnavailable("an endpoint answered with another block")
     if (header.hash, header.time) != (transfer.block.hash, transfer.block.time):
         return Vote.ELSEWHERE
-    if _by_balance(transfer):
-        if any(isinstance(each, NodeError) or each is None for each in told):
-            return Vote.SILENT  # the state of that block is forgotten
-        before, after = (decoding.quantity(each) for each in told)
-        return Vote.YES if after - before >= transfer.units else Vote.NO
+    if transfer.by_balance:
+        return _grew(transfer, told)
     if told[0] is None:
         return Vote.NO
     receipt = decoding.receipt(told[0])
     if (receipt.transaction, receipt.block, receipt.succeeded) != (transfer.tx, transfer.block.hash, True):
         return Vote.NO
+    if _by_balance(transfer):
+        return _grew(transfer, told[1:])
     holds = _pays(transfer, told[1]) if transfer.index == "0" else _emits(transfer, receipt)
     return Vote.YES if holds else Vote.NO
+
+
+def _grew(transfer: Transfer, balances: list[Any]) -> Vote:
+    """Return whether the balance grew by as much; where it did not, some may have left in the same block, or the state is forgotten."""
+    if any(isinstance(each, NodeError) or each is None for each in balances):
+        return Vote.SILENT
+    before, after = (decoding.quantity(each) for each in balances)
+    return Vote.YES if after - before >= transfer.units else Vote.SILENT
 
 
 def _pays(transfer: Transfer, answer: Any) -> bool:
