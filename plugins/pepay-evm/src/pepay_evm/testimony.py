@@ -51,17 +51,17 @@ async def testify(endpoint: Endpoint, transfers: Sequence[Transfer]) -> list[Vot
 
 
 def _questions(transfer: Transfer) -> list[Call]:
+    calls = [] if transfer.by_balance else [Call("eth_getTransactionReceipt", (transfer.tx,))]
     if _by_balance(transfer):
         before, at = hex(max(transfer.block.height - 1, 0)), hex(transfer.block.height)
         address = transfer.to.address
         flushes = {"fromBlock": at, "toBlock": at, "address": FACTORY, "topics": [FLUSHED, None, f"0x{address[2:].lower():0>64}"]}
-        return [
+        calls += [
             *(Call("eth_getBalance", (address, place), lenient=True) for place in (before, at)),
             *(Call("eth_getTransactionCount", (address, place), lenient=True) for place in (before, at)),
             Call("eth_getLogs", (flushes,), lenient=True),
         ]
-    calls = [Call("eth_getTransactionReceipt", (transfer.tx,))]
-    if transfer.index == "0":
+    elif transfer.index == "0":
         calls.append(Call("eth_getTransactionByHash", (transfer.tx,)))
     return calls
 
@@ -78,23 +78,30 @@ def _judged(transfer: Transfer, block: Any, told: list[Any]) -> Vote:
         raise ChainUnavailable("an endpoint answered with another block")
     if (header.hash, header.time) != (transfer.block.hash, transfer.block.time):
         return Vote.ELSEWHERE
-    if _by_balance(transfer):
-        if any(isinstance(each, NodeError) or each is None for each in told):
-            return Vote.SILENT  # the state of that block is forgotten
-        before, after, sent_before, sent = (decoding.quantity(each) for each in told[:4])
-        # What a flush has moved on in the same block arrived as well.
-        flushed = sum(int(log.data, 16) for log in decoding.logs(told[4]) if log.block == header.hash and log.topics[3:] == (_NATIVE,))
-        if after - before + flushed >= transfer.units:
-            return Vote.YES
-        # What the owner took away in the same block hides how much arrived.
-        return Vote.NO if sent == sent_before else Vote.SILENT
+    if transfer.by_balance:
+        return _grew(transfer, told)
     if told[0] is None:
         return Vote.NO
     receipt = decoding.receipt(told[0])
     if (receipt.transaction, receipt.block, receipt.succeeded) != (transfer.tx, transfer.block.hash, True):
         return Vote.NO
+    if _by_balance(transfer):
+        return _grew(transfer, told[1:])
     holds = _pays(transfer, told[1]) if transfer.index == "0" else _emits(transfer, receipt)
     return Vote.YES if holds else Vote.NO
+
+
+def _grew(transfer: Transfer, told: list[Any]) -> Vote:
+    """Return whether the balance grew by as much, as far as what left in the same block does not hide it."""
+    if any(isinstance(each, NodeError) or each is None for each in told):
+        return Vote.SILENT  # the state of that block is forgotten
+    before, after, sent_before, sent = (decoding.quantity(each) for each in told[:4])
+    # What a flush has moved on in the same block arrived as well.
+    flushed = sum(int(log.data, 16) for log in decoding.logs(told[4]) if log.block == transfer.block.hash and log.topics[3:] == (_NATIVE,))
+    if after - before + flushed >= transfer.units:
+        return Vote.YES
+    # What the owner took away in the same block hides how much arrived.
+    return Vote.NO if sent == sent_before else Vote.SILENT
 
 
 def _pays(transfer: Transfer, answer: Any) -> bool:
