@@ -19,6 +19,17 @@ const modules = [
     contracts: ["Deposit", "DepositFactory"],
   },
   {
+    path: "src/pepay_evm/bytecode_scan.py",
+    says: "The code that reads balances inside one eth_call, compiled from ``Scan.sol`` by ``contracts/build.mjs``, and compared with it by a test.",
+    sources: ["Scan.sol"],
+    contracts: ["ScanOnce"],
+    // It stands in for an account's code, so it is wanted as it would be deployed.
+    deployed: ["Scan"],
+    // It runs on networks of any age, and its size is what every request carries.
+    evmVersion: "paris",
+    runs: 200,
+  },
+  {
     path: "../../tests/support/hostile.py",
     says: "Contracts that misbehave, compiled: written by ``contracts/build.mjs``, and compared with their sources by a test.",
     sources: ["Hostile.sol"],
@@ -26,15 +37,15 @@ const modules = [
   },
 ];
 
-function compile(sources) {
+function compile({ sources, evmVersion = "cancun", runs = 10000 }) {
   const input = {
     language: "Solidity",
     sources: Object.fromEntries(sources.map((name) => [name, { content: readFileSync(join(here, name), "utf8") }])),
     settings: {
-      optimizer: { enabled: true, runs: 10000 },
-      evmVersion: "cancun",
+      optimizer: { enabled: true, runs },
+      evmVersion,
       metadata: { appendCBOR: false, bytecodeHash: "none" },
-      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.methodIdentifiers"] } },
+      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.methodIdentifiers"] } },
     },
   };
   const found = (path) => ({ contents: readFileSync(join(here, path), "utf8") });
@@ -60,9 +71,9 @@ function table(name, entries) {
   return `${name}: Final = {\n${rows.join("")}}`;
 }
 
-function written({ says, sources, contracts }) {
-  const compiled = Object.assign({}, ...Object.values(compile(sources)));
-  const parts = [];
+function written({ says, contracts, deployed = [], ...how }) {
+  const compiled = Object.assign({}, ...Object.values(compile(how)));
+  const parts = deployed.map((name) => text(`${constant(name)}_DEPLOYED`, "0x" + compiled[name].evm.deployedBytecode.object));
   for (const name of contracts) {
     const { abi, evm } = compiled[name];
     parts.push(text(`${constant(name)}_CREATION`, "0x" + evm.bytecode.object));

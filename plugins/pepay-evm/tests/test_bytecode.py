@@ -22,7 +22,7 @@ def rebuilt(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("shipped", ["src/pepay_evm/bytecode.py", "../../tests/support/hostile.py"])
+@pytest.mark.parametrize("shipped", ["src/pepay_evm/bytecode.py", "src/pepay_evm/bytecode_scan.py", "../../tests/support/hostile.py"])
 def test_the_bytecode_is_what_the_pinned_compiler_makes_of_the_sources(rebuilt, shipped):
     path = PLUGIN / shipped
 

@@ -2,7 +2,7 @@ import pytest
 from depot import NATIVE, Depot
 from hostile import LIAR_CREATION, REENTRANT_CALLS
 
-from pepay_core.api import ChainUnavailable, Watchlist
+from pepay_core.api import ChainUnavailable, Destination, Watchlist
 from pepay_core.testing import erc20
 from pepay_evm.deposits import Treasury
 from pepay_evm.networks import erc20 as token_of
@@ -102,3 +102,21 @@ async def test_a_node_that_contradicts_itself_about_a_flush_is_not_believed(depo
 
     with pytest.raises(ChainUnavailable, match="contradicts itself"):
         await look(chain, start)
+
+
+async def test_coin_that_only_a_balance_tells_of_is_found_although_a_flush_took_it_away_again(depot, treasury, proxy, make_chain):
+    """Where nobody traces, a contract's payment shows in the balance alone, and the flush is what explains that it is gone."""
+    disperse = depot.coin(erc20.DISPERSE)
+    proxy.deny_traces()
+    chain = make_chain(proxy.url)
+    await chain.open()
+    ours = Destination(treasury.deposit(0))
+    start = (await chain.tip()).block
+    depot.run(disperse, erc20.disperse_coins([(treasury.deposit(0), 5)]), value=5)
+    depot.flush(TREASURY, NATIVE, [treasury.ref(0)])
+    depot.run(disperse, erc20.disperse_coins([(treasury.deposit(0), 6)]), value=6)
+
+    scan = await chain.scan(Watchlist([ours]), start, (await chain.tip()).block)
+
+    assert [each.units for each in scan.transfers] == [5, 6]
+    assert [each.units for each in scan.departures] == [5]

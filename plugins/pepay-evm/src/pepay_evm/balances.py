@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
-from pepay_evm.bytecode_scan import SCAN, SCAN_ONCE
+from pepay_evm.bytecode_scan import SCAN_DEPLOYED, SCAN_ONCE_CREATION
 from pepay_evm.decoding import Malformed
 from pepay_evm.rpc import Call, NodeError
 
@@ -168,9 +168,9 @@ def _chunks(reader: Reader, packed: str) -> list[str]:
 def _params(way: Way, asset: str, chunk: str, at: object) -> tuple[Any, ...]:
     match way:
         case Way.OVERRIDE:
-            return {"to": _STAND_IN, "data": asset + chunk}, at, {_STAND_IN: {"code": SCAN}}
+            return {"to": _STAND_IN, "data": asset + chunk}, at, {_STAND_IN: {"code": SCAN_DEPLOYED}}
         case Way.ONCE:
-            return {"data": f"{SCAN_ONCE}{asset[2:]}{chunk}{len(chunk) // 40:064x}"}, at
+            return {"data": f"{SCAN_ONCE_CREATION}{asset[2:]}{chunk}{len(chunk) // 40:064x}"}, at
         case Way.MULTICALL:
             return {"to": MULTICALL, "data": _multicall(asset, chunk)}, at
 
