@@ -45,17 +45,26 @@ class Anvil:
     """One node on a port of its own, which ends with the ``with`` block. Its ten accounts are unlocked and rich.
 
     Without ``block_time`` (seconds) it mines only when it is told to, or at once with ``automine``. ``stop`` and ``start`` are an
-    outage: the node comes back at the same URL with the chain that it had. Calls block for milliseconds.
+    outage: the node comes back at the same URL with the chain that it had. Calls block for milliseconds. Without ``history`` it forgets
+    the states of old blocks, and mines many blocks faster.
     """
 
     def __init__(
-        self, *, chain_id: int = 31337, port: int = 0, block_time: float | None = None, automine: bool = False, options: Sequence[str] = ()
+        self,
+        *,
+        chain_id: int = 31337,
+        port: int = 0,
+        block_time: float | None = None,
+        automine: bool = False,
+        history: bool = True,
+        options: Sequence[str] = (),
     ) -> None:
         self.chain_id = chain_id
         self.port = port
         self.accounts: tuple[str, ...] = ()
         mining = ["--block-time", f"{block_time:g}"] if block_time else [] if automine else ["--no-mining"]
         self._options = ["--host", "127.0.0.1", "--chain-id", str(chain_id), "--order", "fifo", *mining, *options]
+        self._history = history
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -96,7 +105,8 @@ class Anvil:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="pepay-anvil-")
         # With the states of old blocks kept, a node that was started again can still be taken back to them.
-        state = ["--preserve-historical-states", "--state", str(Path(self._folder.name, "state.json"))]
+        history = ["--preserve-historical-states"] if self._history else ["--prune-history", "256"]
+        state = [*history, "--state", str(Path(self._folder.name, "state.json"))]
         command = [str(program), "--port", str(self.port), *self._options, *state]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)  # noqa: S603 (a fixed command)
         self._process = process

@@ -6,10 +6,7 @@ import sys
 import time
 
 import pytest
-from bench_catch_up import anvil, market, pepay
 from engines import CHAIN, ETH
-
-__all__ = ["anvil", "market", "pepay"]
 
 PASSES = 20
 

@@ -10,8 +10,6 @@ from engines import CHAIN, ETH
 from pepay_core.domain.chains import Feature
 from pepay_core.domain.errors import ChainUnavailable
 from pepay_core.services.revisiting import DEPTH
-from pepay_core.testing import erc20
-from pepay_core.testing.anvil import AnvilError
 
 DAY = 86_400
 
@@ -20,21 +18,11 @@ DAY = 86_400
 def balances(request, pepay, monkeypatch):
     """Let the driver tell balances, or not; return the list of its answers' sizes."""
     chain = pepay.runtime.catalogue.chain(CHAIN)
-    asked = []
+    balances, asked = chain.balances, []
 
     async def told(destinations, assets, at):
         asked.append(len(destinations))
-        found = {}
-        for each in destinations:
-            for asset in assets:
-                if asset == ETH:
-                    units = int(pepay.node.rpc("eth_getBalance", each.address, hex(at.height)), 16)
-                else:
-                    contract = asset.rpartition(":")[2]
-                    units = int(pepay.node.rpc("eth_call", {"to": contract, "data": erc20.balance_of(each.address)}, hex(at.height)), 16)
-                if units:
-                    found[each, asset] = units
-        return found
+        return await balances(destinations, assets, at)
 
     with_them = request.param == "with balances"
     features = chain.features | Feature.BALANCES if with_them else chain.features & ~Feature.BALANCES
@@ -167,7 +155,7 @@ async def test_a_pass_that_fails_is_due_all_the_same(pepay, cold, anvil):
     await pepay.look()
     chain = pepay.runtime.catalogue.chain(CHAIN)
     anvil.stop()
-    with pytest.raises((ChainUnavailable, AnvilError)):
+    with pytest.raises(ChainUnavailable):
         await pepay.runtime.revisiting.visit(chain)
     anvil.start()
 
