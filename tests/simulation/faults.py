@@ -58,12 +58,13 @@ SOFT: Final = {
 class Weather:
     """What is settled before any seed decides: kinds of faults that happen as often as can be, and kinds that do not happen.
 
-    ``gusty`` says whether bad weather comes and goes.
+    ``gusty`` says whether bad weather comes and goes, ``processes`` how many there are.
     """
 
     rough: tuple[str, ...] = ()
     calm: tuple[str, ...] = ()
     gusty: bool | None = None
+    processes: int | None = None
 
 
 USUAL: Final = Weather()

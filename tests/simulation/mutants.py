@@ -544,7 +544,6 @@ def _() -> list[Patch]:
 # --- plans -----------------------------------------------------------------------------------
 
 _ROUGH: Final = {
-    "events are not asked for again": ("node leaves out events",),
     "the chain id is not looked at": ("node is of another chain",),
     "a delivery is marked before it is made": ("crash after commit", "receiver answers 5xx"),
     "an answer is an answer": ("receiver answers 5xx",),
@@ -557,6 +556,7 @@ _ROUGH: Final = {
 }
 
 MASKED: Final = (
+    "events are not asked for again",
     "a batch without an answer is taken for an empty answer",
     "any contract's event counts",
     "events of all contracts are asked for",
@@ -573,11 +573,8 @@ MASKED: Final = (
 
 _PAIRS: Final = (
     (("no unique transfers", "what is known is not looked up"), Weather()),
-    (("the lease is ignored", "no compare-and-swap of the checkpoint"), Weather(("node lags",))),
-    (
-        ("a batch without an answer is taken for an empty answer", "events are not asked for again"),
-        Weather(("node leaves out an answer",), ("node leaves out events",)),
-    ),
+    (("the lease is ignored", "no compare-and-swap of the checkpoint"), Weather(("node lags",), gusty=True, processes=2)),
+    (("events are not asked for again", "nobody looks twice"), Weather(("node leaves out events",), gusty=True)),
     (("the block that a look begins after is not looked at", "headers are not chained"), Weather(("node reorganises while it answers",))),
     (("any contract's event counts", "events of all contracts are asked for"), Weather()),
     (("destinations are read before the tip", "nobody looks twice"), Weather(gusty=True)),

@@ -155,8 +155,8 @@ class Oracle:
                 self.wrong("coverage", f"{name} is covered until {until}, and block {last} is of {block.time - CREATED}")
             if before is not None and before[0] < first:
                 self.wrong("coverage", f"{name} began at block {before[0]}, and now at {first}")
-            if before is not None and last < before[1] and any(each.hash == last_hash for each in chain.known[before[2]].lineage()):
-                self.wrong("coverage", f"{name} went back from block {before[1]} to {last} of the same chain")
+            if before is not None and last < before[1] and before[1] < len(chain.path) and chain.path[before[1]].hash == before[2]:
+                self.wrong("coverage", f"{name} went back from block {before[1]}, which has not left the chain, to {last}")
             self._check_complete(name, block, first, _time(until).timestamp(), issued, known)
 
     def _check_complete(self, name: str, block: Block, first: int, until: float, issued: set[str], known: dict[Any, Any]) -> None:

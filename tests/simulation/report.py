@@ -139,14 +139,14 @@ def run(
     )
 
 
-def run_all(seeds: Iterable[int], empty: Path, *, seconds: float | None = None) -> Total:
-    """Play several seeds, or as many of them as there is time for."""
+def run_all(seeds: Iterable[int], empty: Path, *, seconds: float | None = None, hard: int | None = None) -> Total:
+    """Play several seeds, or as many of them as there is time for, or as it takes for so many hard faults."""
     total = Total()
     started = time.perf_counter()
     for seed in seeds:
         total.add(run(seed, empty))
         total.seconds = time.perf_counter() - started
-        if seconds is not None and total.seconds > seconds:
+        if (seconds is not None and total.seconds > seconds) or (hard is not None and total.hard >= hard):
             break
     return total
 

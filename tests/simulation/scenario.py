@@ -37,7 +37,7 @@ class Scenario:
         self._people: list[asyncio.Task[None]] = []
         self._crashes = world.chance("crashes")
         self._fuse = 0
-        self._names = self._crashes.choice([("a",), ("a", "b")])
+        self._names = ("a", "b")[: world.weather.processes or self._crashes.choice([1, 2])]
 
     async def run(self) -> None:
         """Play it; what is wrong is in the oracle afterwards."""

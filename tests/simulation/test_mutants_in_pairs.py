@@ -6,7 +6,7 @@ import pytest
 
 from simulation.mutants import HIDDEN, PAIRS, hunt
 
-WITHIN = range(12)
+WITHIN = range(8)
 
 
 @pytest.mark.slow

@@ -109,6 +109,7 @@ class World:
         self.path = path
         self.loop = loop
         self.hunting = hunting
+        self.weather = weather
         self.lines: list[str] | None = [] if keep else None
         self._digest = hashlib.sha256()
         self.faults = Faults(self.chance("faults"), weather)
