@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import nox
@@ -33,8 +34,11 @@ WORKERS = ("-n", "auto", "--dist", "loadfile")
 
 
 def node() -> tuple[str, ...]:
-    """Return the group that brings npm, through which the tests get anvil, where the machine has neither."""
-    return () if shutil.which("npm") or shutil.which("anvil") else ("node",)
+    """Return the group that brings npm, through which the tests get anvil, and a Node that runs the clients of Solana, where the machine has none."""
+    found = shutil.which("node")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout if found else ""  # noqa: S603 (a fixed command)
+    new_enough = said.startswith("v") and int(said[1:].partition(".")[0]) >= 20
+    return () if new_enough and shutil.which("npm") else ("node",)
 
 
 @nox.session
@@ -63,6 +67,14 @@ def simulation(session: nox.Session) -> None:
     """Play simulated worlds for as long as it takes: ``-- --seeds 0:1000``, ``-- --seed 7 --trace``, ``-- --mutants``."""
     sync(session, "test")
     session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def reorganisations(session: nox.Session) -> None:
+    """Make two hundred random reorganisations while buyers pay, and let endpoints fail and lie by two dozen seeds."""
+    sync(session, "test", "pg", *node())
+    tests = ("tests/integration/engine/test_random_reorganisations.py", "tests/integration/engine/test_endpoint_faults.py")
+    session.run("pytest", *tests, *session.posargs, env={"PEPAY_TEST_REORGANISATIONS": "200", "PEPAY_TEST_FAULT_SEEDS": "24"})
 
 
 @nox.session

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.contracts.chain import Chain
-    from pepay_core.domain.chains import Block, Destination, Transfer
+    from pepay_core.domain.chains import Block, Departure, Destination, Transfer
     from pepay_core.domain.coverage import IssuedDestination
     from pepay_core.domain.ids import MerchantId
     from pepay_core.services.ports import Store, Transaction
@@ -35,12 +35,13 @@ _EARLIER: Final = 30.0  # seconds that a block's time may lie before the moment 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Blocks above ``after`` up to ``until``, and what they brought, in chain order. ``near`` says that they may still leave the chain."""
+    """Blocks above ``after`` up to ``until``, what they brought and what left it, in chain order. ``near``: they may still leave the chain."""
 
     after: Block
     until: Block
     transfers: tuple[Transfer, ...]
     near: bool
+    departures: tuple[Departure, ...] = ()
 
 
 class Replay:
@@ -83,7 +84,7 @@ class Replay:
             newest = await tx.chains.newest_checkpoint(self.chain.id)
         near = newest is not None and newest.height - last < KEPT
         until = await self._block(last, above=True, kept=near)
-        cursor, transfers = after, list["Transfer"]()
+        cursor, transfers, departures = after, list["Transfer"](), list["Departure"]()
         while cursor.height < until.height:
             try:
                 async with asyncio.timeout(_CALL):
@@ -91,8 +92,9 @@ class Replay:
             except CursorOrphaned:
                 raise ChainUnavailable(f"{self.chain.name} changed while it was read again") from None
             transfers += scan.transfers
+            departures += scan.departures
             cursor = scan.cursor
-        return Stretch(after, until, tuple(transfers), near)
+        return Stretch(after, until, tuple(transfers), near, tuple(departures))
 
     async def _block(self, height: int, *, above: bool, kept: bool = False) -> Block:
         """Return the block at a height, or the nearest one below or above it that is kept."""

@@ -95,15 +95,16 @@ class Rescanning:
         return Rescan(first, reached, seen, tuple(credited))
 
     async def _credit(self, replay: Replay, stretch: Stretch) -> list[Payment]:
-        """Credit what is new of a stretch, and return it."""
+        """Credit what is new of a stretch, and return it; write down what left deposits."""
         transfers = [each for each in stretch.transfers if replay.was_issued(each)]
-        if not transfers:
+        if not transfers and not stretch.departures:
             return []
         found = replay.addressees.sorted(transfers)
         prices = await self._appraising.prices(found)
 
         async def work(tx: Transaction) -> list[Payment]:
             await replay.insist(tx, stretch)
+            await self._settling.sweep(tx, replay.chain, stretch.departures, above=None)
             # Locked before anything is read of their payments, in the order in which everybody locks them.
             for invoice_id in sorted(found):
                 await tx.invoices.find(invoice_id, lock=True)

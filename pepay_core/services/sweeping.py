@@ -48,7 +48,8 @@ async def record_departures(
                     continue
             elif place is not None:
                 sweep = Sweep(departure, place.invoice, place.merchant, not chain.testnet, place.wallet, now)
-                await tx.sweeps.add(sweep)
+                if not await tx.sweeps.add(sweep):
+                    continue  # somebody who looks at the same blocks was first
             else:
                 continue
             postings.append(bookkeeper.swept(sweep, await _currency(tx, sweep), now))

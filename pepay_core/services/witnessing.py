@@ -152,13 +152,15 @@ class Witnesses:
                     later.append(transfer)
                 else:
                     turn[transfer.key] = transfer
-            answers = await self._answers(list(turn.values())) if turn else {}
+            answers = await self._answers(list(turn.values()))
             said |= {transfer: answers.get(key) for key, transfer in turn.items()}
             rest = later
         self._agreed = {transfer.key: transfer for transfer, testimony in said.items() if testimony is Testimony.AGREED}
         return said
 
     async def _answers(self, transfers: list[Transfer]) -> Mapping[TransferKey, Testimony]:
+        if not transfers:
+            return {}
         try:
             async with asyncio.timeout(_CALL):
                 return await self._chain.corroborate(transfers)

@@ -131,7 +131,7 @@ class SimChain:
             waiting, self.pool = self.pool, []
             mined: list[Tx] = []
             for tx in waiting:
-                (mined if self.chance.random() < 0.5 else self.pool).append(tx)
+                (mined if self.chance.random() < 0.35 else self.pool).append(tx)
             self.chance.shuffle(mined)
             self._append(tuple(mined), CREATED + int(now))
         return depth

@@ -29,7 +29,7 @@ HARD: Final = {
     "node answers an error": 0.15,
     "node leaves out events": 0.40,
     "node answers null": 0.15,
-    "node is of another chain": 0.10,
+    "node is of another chain": 0.03,
     "node is on a fork": 0.06,
     "node reorganises while it answers": 0.06,
     "reorganisation": 0.0,
@@ -56,10 +56,14 @@ SOFT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What is settled before any seed decides: kinds of faults that happen as often as can be, and kinds that do not happen."""
+    """What is settled before any seed decides: kinds of faults that happen as often as can be, and kinds that do not happen.
+
+    ``gusty`` says whether bad weather comes and goes.
+    """
 
     rough: tuple[str, ...] = ()
     calm: tuple[str, ...] = ()
+    gusty: bool | None = None
 
 
 USUAL: Final = Weather()
@@ -70,8 +74,11 @@ class Faults:
 
     def __init__(self, chance: random.Random, weather: Weather) -> None:
         self.on = True
+        self.level = 1.0
+        """By how much everything is less frequent at the moment: bad weather comes in gusts, or nothing would ever get on."""
         self.count: Counter[str] = Counter()
         self._chance = chance
+        self.gusty = chance.random() < 0.4 if weather.gusty is None else weather.gusty
         most = {**HARD, **SOFT}
         self._shares = {kind: share * chance.uniform(0.2, 1.0) for kind, share in most.items() if chance.random() < 0.7}
         self._shares |= {kind: most[kind] for kind in weather.rough}
@@ -80,7 +87,7 @@ class Faults:
     def strikes(self, kind: str) -> bool:
         """Tell whether it happens this time, and count it."""
         share = self._shares.get(kind)
-        if not share or not self.on or self._chance.random() >= share:
+        if not share or not self.on or self._chance.random() >= share * self.level:
             return False
         self.count[kind] += 1
         return True

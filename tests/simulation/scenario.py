@@ -50,6 +50,7 @@ class Scenario:
         self._light()
         keeping = [self._go(self._keep(name)) for name in self._names]
         outages = self._go(self._outages())
+        gusts = self._go(self._gusts())
         pausing = self._go(self._pause())
 
         for _ in range(_INVOICES):
@@ -59,7 +60,7 @@ class Scenario:
 
         world.faults.on = False
         world.note("the weather clears")
-        for each in (*forking, outages, pausing):
+        for each in (*forking, outages, pausing, gusts):
             each.cancel()
         await asyncio.gather(*self._people)
         await self._until_settled()
@@ -219,7 +220,7 @@ class Scenario:
 
     async def _fork(self, chain: Any) -> None:
         chance = self.world.chance(f"forks {chain.number}")
-        rate = chance.choice([0, 5, 10, 25])
+        rate = chance.choice([0, 3, 6, 12])
         while rate:
             await asyncio.sleep(chance.expovariate(1 / rate))
             depth = chain.reorganise(chance.choice([1, 1, 1, 2, 2, 3, DEEPEST]), self.world.loop.time(), lost=chance.choice([0, 0, 0.3]))
@@ -252,6 +253,14 @@ class Scenario:
             if server is not None:
                 await server.process.gone()
             await asyncio.sleep(chance.choice([0.2, 1, 5, 20]) * chance.random())
+
+    async def _gusts(self) -> None:
+        chance, faults = self.world.chance("gusts"), self.world.faults
+        while faults.gusty:
+            faults.level = 0.1
+            await asyncio.sleep(chance.uniform(10, 40))
+            faults.level = 1.0
+            await asyncio.sleep(chance.uniform(5, 30))
 
     async def _outages(self) -> None:
         chance = self.world.chance("outages")

@@ -70,7 +70,8 @@ class Proxy:
         self.url = ""
 
     async def handle(self, request):
-        calls = await request.json()
+        asked = await request.json()
+        calls = asked if isinstance(asked, list) else [asked]
         self.batches.append([call["method"] for call in calls])
         allowed = [call for call in calls if call["method"] not in self.denied and not self.refuse(call)]
         async with ClientSession() as session, session.post(self.target, json=allowed) as response:
@@ -78,6 +79,8 @@ class Proxy:
         refusal = {"code": -32601, "message": self.words}
         answers += [{"jsonrpc": "2.0", "id": call["id"], "error": refusal} for call in calls if call not in allowed]
         sent = self.tamper({call["id"]: call for call in calls}, answers)
+        if isinstance(sent, list) and isinstance(asked, dict):
+            sent = sent[0]
         if isinstance(sent, int):
             return web.Response(status=sent)
         body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()

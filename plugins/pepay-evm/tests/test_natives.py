@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import payers
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from pepay_core.api import ChainUnavailable, Destination, Watchlist
 from pepay_core.testing import erc20
 from pepay_evm.networks import erc20 as token_of
+from pepay_evm.testimony import Vote, testify
 
 MAX = 2**256 - 1
 NATIVE = "eip155:31337/slip44:60"
@@ -334,3 +335,22 @@ async def test_balances_of_a_block_that_was_replaced_are_unknown(world, start):
     world.node.reorg(1)
     with pytest.raises(ChainUnavailable):
         await world.chain.balances([ours(0)], [NATIVE], start)
+
+
+# --- what another endpoint says of such a payment -----------------------------------
+
+
+@pytest.mark.parametrize("world", [FLAT, OVERRIDE], indirect=True)
+async def test_another_endpoint_agrees_and_does_not_deny_what_the_owner_took_away_at_once(world, start):
+    owner = ours(0).address
+    world.send(world.disperse, 5 * 10**17, data=erc20.disperse_coins([(owner, 5 * 10**17)]))
+    world.node.mine()
+    (plain,) = await world.look(start, ours(0))
+    begun = (await world.chain.tip()).block
+    world.send(world.disperse, 5 * 10**17, data=erc20.disperse_coins([(owner, 5 * 10**17)]))
+    sweep(world.node, owner, f"0x{0xDEAD:040x}", value=4 * 10**17)
+    world.node.mine()
+    (swept,) = await world.look(begun, ours(0))
+    forged = replace(plain, units=plain.units + 1)
+    votes = await testify(world.chain._rpc.endpoints[0], [plain, swept, forged])
+    assert votes == [Vote.YES, Vote.SILENT, Vote.NO]

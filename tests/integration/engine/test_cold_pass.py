@@ -104,9 +104,8 @@ async def test_late_money_in_a_coin_that_was_not_asked_for_waits_for_a_decision(
     assert (found["payments"][0]["mismatch"], found["resolution"]) == ("wrong_asset", "pending")
 
 
+@pytest.mark.parametrize("balances", ["with balances"], indirect=True)
 async def test_nothing_is_read_again_while_nothing_has_changed(pepay, cold, balances, monkeypatch):
-    if balances is None:
-        pytest.skip("without balances, everything is read again each day")
     scans = count_scans(pepay, monkeypatch)
     await pepay.look()
     balances.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from depot import NATIVE, TREASURY, Depot, treasury_wallet, waiting
@@ -119,6 +120,27 @@ async def test_a_flush_is_seen_long_after_nobody_watches_its_deposit(pepay):
     await pepay.look()
 
     assert (await waiting(pepay, wallet))[1:] == ("0.01667", "0")
+
+
+async def test_a_second_look_finds_a_sweep_that_was_lost_and_adds_none_that_was_not(pepay):
+    wallet = await treasury_wallet(pepay)
+    treasury = Treasury.read(wallet["recovery"])
+    invoice = await pepay.invoice(pay_with=ETH)
+    pepay.pay(invoice, "ETH")
+    pepay.mine(2)
+    await pepay.look()
+    first = pepay.node.height
+    Depot(pepay.node).flush(TREASURY, NATIVE, [treasury.ref(0)])
+    await pepay.look()
+    async with pepay.runtime.store.begin() as tx:
+        (sweep,) = await tx.sweeps.above(CHAIN, 0)
+        await tx.sweeps.save(replace(sweep, active=False))
+    assert (await waiting(pepay, wallet))[1:] == ("0", "0.01667")
+
+    for _ in range(2):
+        await pepay.runtime.rescanning.rescan(CHAIN, first, pepay.node.height)
+
+        assert (await waiting(pepay, wallet))[1:] == ("0.01667", "0")
 
 
 async def test_the_flushes_of_other_installations_are_nobodys_business_here(pepay):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepay_core.domain.chains import Block, Destination, Finality, FinalityBand, Tip, Transfer
+from pepay_core.domain.sources import Testimony as Said
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 BLOCK = Block(100, "0xabc", AT)
@@ -114,3 +115,33 @@ def test_finality_is_never_lost_as_the_chain_grows(height, grown, blocks):
     rule = Finality.confirmations(blocks)
     if rule.reached(height=height, tip=tip(height + grown), value=None):
         assert rule.reached(height=height, tip=tip(height + grown + 1), value=None)
+
+
+# --- what others say -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [Decimal(1), Decimal(1000), Decimal("1000.01"), None])
+@pytest.mark.parametrize("alone_up_to", [None, Decimal(0), Decimal(1000)])
+@pytest.mark.parametrize("testimony", [None, *Said])
+def test_only_agreement_and_having_nobody_to_ask_allow_any_amount(testimony, alone_up_to, value):
+    believed = Finality((FinalityBand(None, 1),), alone_up_to).believes(testimony, value)
+    if testimony in {None, Said.AGREED}:
+        assert believed
+    elif testimony is Said.UNHEARD:
+        assert believed is (alone_up_to is None or (value is not None and value <= alone_up_to))
+    else:
+        assert not believed
+
+
+def test_a_merchants_bands_do_not_change_who_must_agree():
+    network = Finality((FinalityBand(None, 12),), Decimal(50))
+    own = Finality.confirmations(1)
+    assert network.preferring(own) == Finality((FinalityBand(None, 1),), Decimal(50))
+    assert network.preferring(None) is network
+
+
+def test_depth_ends_at_what_a_second_source_has_reached():
+    rule, block = Finality.confirmations(3), Block(12, "0xc", AT)
+    assert rule.reached(height=10, tip=Tip(block), value=None)
+    assert rule.reached(height=10, tip=Tip(block, witnessed=13), value=None)
+    assert not rule.reached(height=10, tip=Tip(block, witnessed=11), value=None)

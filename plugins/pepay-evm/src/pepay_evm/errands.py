@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 # Who asks in a dry run when nobody has said who pays: an address that nobody has a key of.
 _NOBODY: Final = "0x" + f"{0xDEAD:040x}"
 _REFUSED: Final = DEPOSIT_FACTORY_EVENTS["Refused(address,address,address,bytes32)"]
-_PLACES_AT_ONCE: Final = 2_000
+_PLACES_AT_ONCE: Final = 1_000
 
 
 async def deploy(console: Console, *, network: str, send: bool, print_: bool, key_env: str | None, keystore: Path | None, yes: bool) -> None:
@@ -100,11 +101,7 @@ async def flush_deposits(
         rpc = Rpc(chosen.rpc, gateway.ctx.http, gateway.ctx.clock, chosen.number)
         found: list[Found] = []
         for some in chunks(places, _PLACES_AT_ONCE):
-
-            async def read(endpoint: Endpoint, some: Sequence[Place] = some) -> list[Found]:
-                return await read_balances(endpoint, some, tokens)
-
-            found += await rpc.step(read)
+            found += await rpc.step(partial(read_balances, places=some, tokens=tokens))
         if not found:
             _say(f"Nothing lies at the {len(places)} deposits that were looked at on {chosen.name}.", quiet=print_)
             if print_:
@@ -113,11 +110,8 @@ async def flush_deposits(
         payer = _payer(key_env, keystore) if send else None
         asking = payer.address if payer else _NOBODY
 
-        async def price(endpoint: Endpoint) -> tuple[list[Batch], Fees]:
-            planned = await plan(endpoint, found, payer=asking, least=bounds, limit=limit, at_once=batch)
-            return planned, await read_fees(endpoint)
-
-        planned, fees = await rpc.step(price)
+        planned = await plan(rpc, found, payer=asking, least=bounds, limit=limit, at_once=batch)
+        fees = await rpc.step(read_fees)
         errands = [each.errand for each in planned if each.errand is not None]
         if print_:
             _print(errands, chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pepay_core.api import ChainUnavailable, NoDestination
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pepay_core.api import Address, Token
     from pepay_evm.deposits import Treasury
+    from pepay_evm.pool import Rpc
     from pepay_evm.rpc import Endpoint
 
 _T = TypeVar("_T")
@@ -94,14 +96,14 @@ async def read_balances(endpoint: Endpoint, places: Sequence[Place], tokens: Seq
 
 
 async def plan(
-    endpoint: Endpoint, found: Sequence[Found], *, payer: str, least: Mapping[str, int], limit: int | None = None, at_once: int = MOST_AT_ONCE
+    rpc: Rpc, found: Sequence[Found], *, payer: str, least: Mapping[str, int], limit: int | None = None, at_once: int = MOST_AT_ONCE
 ) -> list[Batch]:
     """Return the transactions that move what was found, each tried out on the node first.
 
     What is below ``least`` of its asset stays where it is, and of the rest the ``limit`` largest of each asset are taken. Native coin
     at a deposit whose token is moved goes with it. Raises NoDestination where the factory is not deployed.
     """
-    if not (await read_readiness(endpoint)).deployed:
+    if not (await rpc.step(read_readiness)).deployed:
         raise NoDestination("the deposit factory is not deployed on this network yet: run `pepay evm deploy-factory`")
     groups: dict[tuple[Address, Token], list[Found]] = defaultdict(list)
     for each in found:
@@ -114,7 +116,7 @@ async def plan(
         rest = [each for each in group if contract_of(token.id) or each.place.address not in taken]
         largest = sorted(rest, key=lambda each: (-each.units, each.place.address))[:limit]
         for some in chunks(largest, min(at_once, MOST)):
-            batch = await _batch(endpoint, treasury, token, some, payer)
+            batch = await rpc.step(partial(_batch, treasury=treasury, token=token, found=some, payer=payer))
             taken |= {each.place.address for each in batch.found}
             batches.append(batch)
     return batches

@@ -92,6 +92,7 @@ class Seal:
         self.form: str | None = None
         """The form whose hashes come out right; None while none is known."""
         self._tries = _TRIES
+        self._needed = 1
         self._grown: set[str] = set()
 
     def check(self, block: Mapping[str, Any], label: str) -> None:
@@ -120,8 +121,6 @@ class Seal:
     def expect(self, endpoints: int) -> None:
         """Say how many endpoints there are: where there are several, one alone cannot end the check."""
         self._needed = min(endpoints, 2)
-
-    _needed = 1
 
     def _is_growth(self, label: str) -> bool:
         self._grown.add(label)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
 from pepay_evm.decoding import TRANSFER
+from pepay_evm.departures import FACTORY, FLUSHED
 from pepay_evm.networks import contract_of
 from pepay_evm.rpc import Call, NodeError
 from pepay_evm.scanning import SYSTEM
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pepay_core.api import Transfer
     from pepay_evm.decoding import Receipt
     from pepay_evm.rpc import Endpoint
+
+_NATIVE: Final = "0x" + "00" * 32
 
 
 class Vote(Enum):
@@ -50,7 +53,13 @@ async def testify(endpoint: Endpoint, transfers: Sequence[Transfer]) -> list[Vot
 def _questions(transfer: Transfer) -> list[Call]:
     if _by_balance(transfer):
         before, at = hex(max(transfer.block.height - 1, 0)), hex(transfer.block.height)
-        return [Call("eth_getBalance", (transfer.to.address, place), lenient=True) for place in (before, at)]
+        address = transfer.to.address
+        flushes = {"fromBlock": at, "toBlock": at, "address": FACTORY, "topics": [FLUSHED, None, f"0x{address[2:].lower():0>64}"]}
+        return [
+            *(Call("eth_getBalance", (address, place), lenient=True) for place in (before, at)),
+            *(Call("eth_getTransactionCount", (address, place), lenient=True) for place in (before, at)),
+            Call("eth_getLogs", (flushes,), lenient=True),
+        ]
     calls = [Call("eth_getTransactionReceipt", (transfer.tx,))]
     if transfer.index == "0":
         calls.append(Call("eth_getTransactionByHash", (transfer.tx,)))
@@ -72,8 +81,13 @@ def _judged(transfer: Transfer, block: Any, told: list[Any]) -> Vote:
     if _by_balance(transfer):
         if any(isinstance(each, NodeError) or each is None for each in told):
             return Vote.SILENT  # the state of that block is forgotten
-        before, after = (decoding.quantity(each) for each in told)
-        return Vote.YES if after - before >= transfer.units else Vote.NO
+        before, after, sent_before, sent = (decoding.quantity(each) for each in told[:4])
+        # What a flush has moved on in the same block arrived as well.
+        flushed = sum(int(log.data, 16) for log in decoding.logs(told[4]) if log.block == header.hash and log.topics[3:] == (_NATIVE,))
+        if after - before + flushed >= transfer.units:
+            return Vote.YES
+        # What the owner took away in the same block hides how much arrived.
+        return Vote.NO if sent == sent_before else Vote.SILENT
     if told[0] is None:
         return Vote.NO
     receipt = decoding.receipt(told[0])

