@@ -188,6 +188,20 @@ async def test_payments_while_the_server_was_down_are_found_after_it_starts(sett
         assert len((await after.get(invoices[0]))["payments"]) == 1
 
 
+async def test_what_was_settled_before_a_restart_is_not_told_again(settings, cluster, clock, mint, buyer, wallet):
+    async with opened(settings, cluster, clock, mint, buyer, wallet) as before:
+        invoice = await before.invoice(pay_with=before.usdc)
+        before.pay(invoice, "USDC")
+        cluster.settle()
+        await before.look()
+        told, held = await before.events(), await before.balances(invoice)
+    cluster.tick()
+    async with opened(settings, cluster, clock, mint, buyer, wallet, before.caller) as after:
+        await after.look()
+        assert (await after.get(invoice))["status"] == "paid"
+        assert (await after.events(), await after.balances(invoice)) == (told, held)
+
+
 # --- what a wallet lacks ---------------------------------------------------------
 
 

@@ -130,6 +130,7 @@ class SolanaChain(Chain):
         pays to one, such as an exchange, makes the account on the way.
         """
         if wallet.kind == "address":
+            self._scanner.keep(wallet.value)
             return await self._rpc.step(lambda endpoint: wallets.missing_accounts(endpoint, wallet.value, tuple(self._mints.values())))
         await self._rpc.step(lambda endpoint: wallets.check_wallets(endpoint, json.loads(wallet.value)))
         return {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.api import Block, ChainUnavailable, CursorOrphaned, Scan, Transfer
+from pepay_core.api import Address, Block, ChainUnavailable, CursorOrphaned, Scan, Transfer
 from pepay_solana import decoding, listing
 from pepay_solana.addresses import token_account
 from pepay_solana.crediting import Receiver, credits_of
@@ -19,7 +19,7 @@ from pepay_solana.rpc import BLOCK_CLEANED_UP, SLOT_SKIPPED, UNSUPPORTED_VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from pepay_core.api import Address, Destination, Watchlist
+    from pepay_core.api import Destination, Watchlist
     from pepay_solana.clusters import Cluster, Mint
     from pepay_solana.decoding import Entry, Transaction
     from pepay_solana.rpc import Endpoint
@@ -28,6 +28,7 @@ OVERLAP: Final = 150
 """How many slots below the cursor are listed again, because a node may list a transaction later than it lists the block."""
 
 _REMEMBERED: Final = 20_000
+_KEPT: Final = 20
 _VERSION: Final = 1
 _ANY_VERSION: Final = 255
 # Ranges without a block are short; this is how far the next one is looked for.
@@ -48,6 +49,7 @@ class Scanner:
         self._since: dict[Address, int] = {}
         self._gate = Gate()
         self.shared: tuple[str, ...] = ()
+        self._kept: dict[Address, None] = {}
         # How many transactions a look reads: no more than the endpoints have shown to bear.
         self.span = cluster.look
 
@@ -64,10 +66,12 @@ class Scanner:
         await self._check(endpoint, after, until)
 
         alone, references = watched.by(bare), watched.by(reference)
-        receivers = self.receivers(watched.addresses)
+        receivers = self.receivers({*watched.addresses, *self._kept})
         above, gated = await self._above(endpoint, receivers, watched, after, until, live)
         entries = await listing.histories(endpoint, above, until) if above else []
         fresh = [entry for entry in entries if entry.slot > after.height or (entry.signature, entry.slot) not in self._listed]
+        if not watched:
+            fresh = []
         fresh, last = self._bounded(fresh, until)
         read = await self._transactions(endpoint, [entry for entry in fresh if not entry.failed])
 
@@ -83,10 +87,18 @@ class Scanner:
             for tx, parts in sorted(paying, key=lambda each: (each[0].slot, orders.get(each[0].signature, 0)))
             for each in parts
         ]
-        self._remember(entries, last)
+        self._remember(entries if watched else [], last)
         self._gate.listed(gated, last)
         cursor = blocks[last]
         return Scan(cursor, (cursor,), tuple(transfers), source=endpoint.label)
+
+    def keep(self, wallet: str) -> None:
+        """Look after a wallet whether or not an invoice waits at it, as long as there are few of them.
+
+        A look then costs the same with no invoice as with many, and what listens for payments stands ready before there is one.
+        """
+        if len(self._kept) < _KEPT:
+            self._kept[Address(wallet)] = None
 
     # --- where to look -------------------------------------------------------------------
 
@@ -108,7 +120,7 @@ class Scanner:
         """
         for wallet in watched.addresses:
             self._since.setdefault(wallet, after.height)
-        shared = {destination.address for destination in watched.by(reference).values()}
+        shared = {*self._kept, *(destination.address for destination in watched.by(reference).values())}
         self.shared = tuple(account for account, receiver in receivers.items() if receiver.wallet in shared)
         alone: dict[str, list[str]] = {}
         for account, receiver in receivers.items():
