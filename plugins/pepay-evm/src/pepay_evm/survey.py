@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _EVERY: Final = 5.0  # seconds, or two blocks if that is more
-_WITHIN: Final = 3.0
+_WITHIN: Final = 8.0
 _BELOW: Final = 3  # blocks below the lowest head, where endpoints must agree
 _TOLERATED: Final = 30.0  # seconds of blocks by which heads may differ
 _OLDEST: Final = 60.0  # seconds, or twenty blocks: a head older than that is stale while others have newer ones
