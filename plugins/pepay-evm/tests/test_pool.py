@@ -32,6 +32,7 @@ async def three(anvil):
 @pytest.fixture
 def fork():
     with Anvil() as node:
+        node.send(node.accounts[1], 1)  # empty blocks of nodes that were started in the same second are the same blocks
         node.mine(30)
         yield node
 
