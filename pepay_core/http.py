@@ -105,7 +105,7 @@ class AiohttpClient:
     ) -> AsyncGenerator[bytes, None]:
         """Open a WebSocket to a URL that the operator gave, send one message, and yield every message that comes."""
         where = origin(url)
-        patience = aiohttp.ClientWSTimeout(ws_receive=silence, ws_close=_CLOSING_SECONDS)
+        patience = aiohttp.ClientWSTimeout(ws_receive=silence, ws_close=_CLOSING_SECONDS)  # pyright: ignore[reportCallIssue]  (made by attrs)
         try:
             async with asyncio.timeout(timeout):
                 socket = await self._for_operators().ws_connect(url, headers=headers, timeout=patience, max_msg_size=limit)
