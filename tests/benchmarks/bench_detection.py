@@ -35,7 +35,7 @@ PAGE = Path(__file__).parents[2] / "docs/reference/performance.md"
 INVOICES = (100, 1_000, 10_000, 100_000)
 POLLS = int(os.environ.get("PEPAY_BENCH_POLLS", "30"))
 REPEATS = 4  # looks at each block
-BLOCKS = int(os.environ.get("PEPAY_BENCH_BLOCKS", "10000"))
+BLOCKS = int(os.environ.get("PEPAY_BENCH_BLOCKS", "1000"))
 OTHERS = 60  # transactions of a block that have nothing to do with us
 CHAIN = "eip155:31337"
 
