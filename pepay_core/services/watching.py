@@ -102,7 +102,9 @@ class Watcher:
         for transfer in heard.arrived:
             found[self._watched.invoice_of(transfer.to)].append(transfer)
         prices = await self._appraising.prices(found)
-        covered_until = self._covered_until(heard.covered, tip, started)
+        # What was looked at twice may be a block of another branch, whose time says nothing of this one.
+        covered = heard.covered if heard.covered.time <= scan.cursor.time else scan.cursor
+        covered_until = self._covered_until(covered, tip, started)
         await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices, heard))
         self._witnesses.heeded(heard, scan.cursor)
         self._judged, self._rested = tip, started
