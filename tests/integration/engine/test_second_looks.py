@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from engines import CHAIN, ETH
 
@@ -149,20 +151,17 @@ async def test_a_rescan_of_blocks_that_leave_meanwhile_credits_nothing_of_them(p
         assert [each for each in await tx.payments.of([two["id"]]) if each.active] == []
 
 
-async def test_what_an_address_received_before_it_was_given_out_is_no_payment(pepay):
-    await pepay.clock.advance(3600)
-    account = pepay.node.accounts[0]
-    pepay.node.send(account, 10**18, sender=pepay.node.accounts[1])
-    pepay.mine()
-    await pepay.look()
-    await pepay.clock.advance(3600)
-    invoice = await pepay.invoice(pay_with=ETH)
-    assert pepay.option(invoice, "ETH")["destination"].lower() == account.lower()
+async def test_what_an_address_received_before_it_was_given_out_is_no_payment(pepay, paid):
+    (_, two), (_, early), (first, last) = paid
+    await forget(pepay, early)
+    async with pepay.runtime.store.begin() as tx:
+        later = pepay.clock.now() + timedelta(hours=1)
+        await tx.payments._raw("UPDATE pepay_destination SET issued_at = {} WHERE invoice = {}", later, two["id"])
 
-    rescan = await pepay.runtime.rescanning.rescan(CHAIN, 0, pepay.node.height)
-    audit = await pepay.runtime.auditing.audit(CHAIN, pepay.node.height, pepay.node.height)
+    rescan = await pepay.runtime.rescanning.rescan(CHAIN, first, last)
+    audit = await pepay.runtime.auditing.audit(CHAIN, first, last)
 
-    assert (rescan.seen, rescan.credited) == (1, ())
+    assert (rescan.seen, rescan.credited) == (2, ())
     assert audit.clean
 
 
