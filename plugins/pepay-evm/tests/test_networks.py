@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pepay_core.api import ChainUnavailable, Destination, Watchlist
+from pepay_core.api import Destination, NotReady, Watchlist
+from pepay_core.testing import erc20
 from pepay_evm import decoding
 from pepay_evm.addresses import parse
 from pepay_evm.networks import MAINNETS, contract_of
+from pepay_evm.networks import erc20 as token_of
 
 FACTS = json.loads(Path(__file__).with_name("networks.json").read_text())
 PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -128,19 +130,33 @@ async def test_several_blocks_of_one_second_are_as_many_blocks(anvil, make_chain
     assert len({block.time for block in scan.headers}) == 1
 
 
-async def test_an_endpoint_that_tells_no_events_is_unavailable_and_misses_nothing(anvil, make_chain, proxy):
-    """As the public endpoints of BNB Smart Chain."""
+def lacking(*methods):
+    """Return what a node does that has some methods disabled."""
 
     def disabled(calls, answers):
         for answer in answers:
-            if calls[answer["id"]]["method"] == "eth_getLogs":
+            if calls[answer["id"]]["method"] in methods:
                 answer.pop("result", None)
                 answer["error"] = {"code": -32005, "message": "limit exceeded"}
         return answers
 
-    proxy.tamper = disabled
-    chain = make_chain(proxy.url)
+    return disabled
+
+
+async def test_where_an_endpoint_tells_no_events_receipts_are_read(anvil, make_chain, proxy):
+    """As the public endpoints of BNB Smart Chain."""
+    contract = anvil.deploy(erc20.coin("USDC", 18, 10**30))
+    proxy.tamper = lacking("eth_getLogs")
+    chain = make_chain(proxy.url, tokens=(token_of("eip155:31337", "USDC", contract, 18, "usd-coin"),))
+    await chain.open()
     start = (await chain.tip()).block
+    anvil.send(contract, data=erc20.transfer(PAYEE, 5), gas=100_000)
     anvil.mine()
-    with pytest.raises(ChainUnavailable):
-        await chain.scan(Watchlist([Destination(PAYEE)]), start, (await chain.tip()).block)
+    scan = await chain.scan(Watchlist([Destination(PAYEE)]), start, (await chain.tip()).block)
+    assert [transfer.units for transfer in scan.transfers] == [5]
+
+
+async def test_an_endpoint_that_tells_neither_events_nor_receipts_is_of_no_use(make_chain, proxy):
+    proxy.tamper = lacking("eth_getLogs", "eth_getBlockReceipts")
+    with pytest.raises(NotReady, match="eth_getLogs"):
+        await make_chain(proxy.url).open()

@@ -260,13 +260,20 @@ async def test_doctor_says_what_an_endpoint_can_do(anvil, http, make_network):
 
 
 async def test_doctor_says_what_is_missing_and_what_to_do(http, make_network, proxy):
-    proxy.tamper = without("eth_getLogs", "trace_block", "debug_traceBlockByNumber", "eth_call")
+    proxy.tamper = without("eth_getLogs", "eth_getBlockReceipts", "trace_block", "debug_traceBlockByNumber", "eth_call")
     found = {finding.message: finding for finding in await findings(make_network(proxy.url), http)}
     (events,) = [finding for message, finding in found.items() if "events" in message]
     (native,) = [finding for message, finding in found.items() if "contracts send" in message]
     assert (events.verdict, native.verdict) == (Verdict.PROBLEM, Verdict.WARNING)
     assert events.remedy
     assert native.remedy
+
+
+async def test_doctor_warns_of_an_endpoint_whose_events_must_be_read_from_receipts(http, make_network, proxy):
+    proxy.tamper = without("eth_getLogs")
+    (finding,) = await findings(make_network(proxy.url), http)
+    assert finding.verdict is Verdict.WARNING
+    assert "receipts" in finding.message
 
 
 async def test_doctor_says_that_finality_needs_a_tag_that_the_endpoint_does_not_know(http, make_network, proxy):

@@ -331,7 +331,7 @@ def forgetting(proxy, height, message="missing trie node"):
             asked = calls[answer["id"]]
             if asked["method"] == "eth_getBlockByNumber" and answer.get("result"):
                 known[answer["result"]["hash"]] = int(answer["result"]["number"], 16)
-            elif asked["method"] == "eth_call" and asked["params"][1] != "latest" and known.get(asked["params"][1]["blockHash"], 0) < height:
+            elif asked["method"] == "eth_call" and isinstance(asked["params"][1], dict) and known.get(asked["params"][1]["blockHash"], 0) < height:
                 answer.pop("result", None)
                 answer["error"] = {"code": -32000, "message": message}
         return answers

@@ -95,7 +95,10 @@ class NetworkCheck(Check):
 
     def _lacks(self, able: Capabilities, height: int) -> Iterator[tuple[Verdict, str, str]]:
         """Tell what an endpoint cannot do, what that costs, and what to do about it."""
-        if not able.logs:
+        if not able.logs and able.receipts:
+            message = "it tells no events (eth_getLogs), so all receipts of every block are read instead, which is much more to transfer"
+            yield Verdict.WARNING, message, self._network.logs_advice or "use an endpoint that answers eth_getLogs"
+        elif not able.logs:
             advice = self._network.logs_advice or "use an endpoint that answers eth_getLogs"
             yield Verdict.PROBLEM, "it tells no events (eth_getLogs), so payments in tokens are not seen through it", advice
         elif able.log_range is not None and able.log_range < _ENOUGH_BLOCKS <= height:

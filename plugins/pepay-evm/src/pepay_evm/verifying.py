@@ -136,14 +136,9 @@ class Verifier:
             for case in cases
             for at in (parents[case.block.hash], case.block.hash)
         ]
-        calls += [Call("eth_getLogs", (_departures(block, own),)) for block, own in blocks.items()]
+        calls += [Call("eth_getLogs", (_departures(block, own),), lenient=True) for block, own in blocks.items()]
         answers = await endpoint.ask(calls)
-
-        left: dict[str, list[decoding.Log]] = {}
-        for block, answer in zip(blocks, answers[2 * len(cases) :], strict=True):
-            left[block] = decoding.logs(answer)
-            if any(each.block != block for each in left[block]):
-                raise ChainUnavailable(f"{endpoint.label} answered with events of another block")
+        left = await self._events(endpoint, dict(zip(blocks, answers[2 * len(cases) :], strict=True)))
         arrived: list[int | None] = []
         forgotten: list[_Case] = []
         for place, case in enumerate(cases):
@@ -158,6 +153,18 @@ class Verifier:
                 arrived.append(after - before + self._spent(case, left[case.block.hash], transfers))
         await self._believe(endpoint, forgotten, transfers)
         return arrived
+
+    async def _events(self, endpoint: Endpoint, answers: Mapping[str, Any]) -> dict[str, list[decoding.Log]]:
+        """Return the events of each block; where the endpoint has no eth_getLogs, they are read from all receipts of the block."""
+        refused = [block for block, answer in answers.items() if isinstance(answer, NodeError)]
+        told = await endpoint.ask([Call("eth_getBlockReceipts", (block,)) for block in refused]) if refused else []
+        events = {block: decoding.logs(answer) for block, answer in answers.items() if block not in refused}
+        for block, answer in zip(refused, told, strict=True):
+            receipts = [decoding.receipt(each) for each in decoding.array(answer, "the receipts")]
+            events[block] = [event for receipt in receipts for event in receipt.logs]
+        if any(event.block != block for block, own in events.items() for event in own):
+            raise ChainUnavailable(f"{endpoint.label} answered with events of another block")
+        return events
 
     def _spent(self, case: _Case, logs: Sequence[decoding.Log], transfers: Sequence[Transfer]) -> int:
         """Return what left the address for another.
