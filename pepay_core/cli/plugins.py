@@ -16,6 +16,8 @@ from pepay_core.plugins.lifecycle import PluginState, PluginStatus, assemble, de
 from pepay_core.plugins.loader import discover
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from pepay_core.plugins.lifecycle import Assembly
 
 # What the log would say, these commands print.
@@ -180,5 +182,10 @@ class _NoHttp:
 
     async def _refuse(self, *_: Any, **__: Any) -> Any:
         raise Unavailable("nothing is asked of the network while plugins are looked at")
+
+    async def listen(self, *_: Any, **__: Any) -> AsyncGenerator[bytes, None]:
+        """Refuse to listen as well."""
+        await self._refuse()
+        yield b""
 
     get = post = post_public = check_public = _refuse

@@ -76,7 +76,7 @@ def _part(part: Part, catalogue: Catalogue) -> dict[str, Any]:
         "reason": part.reason,
         "asset": part.asset,
         "symbol": token.symbol if token else None,
-        "amount": units_text(part.units, token.decimals, stable=token.stable) if token and part.units is not None else None,
+        "amount": units_text(part.units, token.decimals, stable=token.stable is not None) if token and part.units is not None else None,
         "amount_base_units": None if part.units is None else str(part.units),
         "to": part.to,
         "index": int(part.index) if part.index.isdecimal() else part.index,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.errors import ChainUnavailable, ConfigError, NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from pepay_core.contracts.chain import Chain
     from pepay_core.domain.assets import ChainId
@@ -49,7 +49,7 @@ class Openings:
             await self.close(chain)
 
     @contextlib.asynccontextmanager
-    async def reached(self, chain: Chain, source: str | None = None) -> AsyncIterator[Chain]:
+    async def reached(self, chain: Chain, source: str | None = None) -> AsyncGenerator[Chain, None]:
         """Give an open driver, or what one endpoint alone shows of its chain; raises ChainUnavailable or InvalidInput."""
         try:
             if source is None:

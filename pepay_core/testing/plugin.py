@@ -15,7 +15,7 @@ import pytest
 from pepay_core.api import API_VERSION, PluginInfo, PluginSettings, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
     from types import ModuleType
 
 HEAVY = ("web3", "eth_account", "solana", "solders", "litestar", "piccolo", "aiohttp", "asyncpg", "requests", "httpx", "numpy", "pandas")
@@ -134,6 +134,11 @@ class _NoNetwork:
 
     async def _refuse(self, *_: Any, **__: Any) -> Any:
         raise Unavailable("there is no network here")
+
+    async def listen(self, *_: Any, **__: Any) -> AsyncGenerator[bytes, None]:
+        """Refuse to listen as well."""
+        await self._refuse()
+        yield b""
 
     get = post = post_public = check_public = _refuse
 

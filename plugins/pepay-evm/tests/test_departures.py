@@ -1,10 +1,13 @@
+import odd_tokens
+import payers
 import pytest
 from depot import NATIVE, Depot
 from hostile import LIAR_CREATION, REENTRANT_CALLS
+from odd_tokens import made
 
 from pepay_core.api import ChainUnavailable, Destination, Watchlist
 from pepay_core.testing import erc20
-from pepay_evm.deposits import Treasury
+from pepay_evm.deposits import FACTORY, Treasury, flush_call
 from pepay_evm.networks import erc20 as token_of
 
 TREASURY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -120,3 +123,30 @@ async def test_coin_that_only_a_balance_tells_of_is_found_although_a_flush_took_
 
     assert [each.units for each in scan.transfers] == [5, 6]
     assert [each.units for each in scan.departures] == [5]
+
+
+@pytest.mark.parametrize(
+    ("creation", "arrived"),
+    [(erc20.coin("ODD", 6, 10**15), 1000), (made(odd_tokens.FEE, 6, 10**15, 200, 1), 980), (made(odd_tokens.FEE, 6, 10**15, 5000, 2), 500)],
+    ids=["an honest token", "a token with a fee", "a fee that is said to leave the deposit"],
+)
+@pytest.mark.parametrize("limited", [False, True], ids=["all methods", "no eth_getLogs"])
+async def test_what_one_transaction_pays_and_flushes_is_credited_as_it_arrived(depot, treasury, proxy, make_chain, creation, arrived, limited):
+    """What leaves again in the transaction that pays is a token's fee, unless the factory has measured that it went to the treasury."""
+    proxy.denied = {"eth_getLogs"} if limited else set()
+    depot.node.rpc("anvil_setCode", payers.MULTICALL, payers.MULTICALL_CODE)
+    token = depot.coin(creation)
+    asset = token_of("eip155:31337", "ODD", token, 6, "usd-coin")
+    chain = make_chain(proxy.url, tokens=(asset,))
+    await chain.open()
+    deposit = Destination(treasury.deposit(0))
+    depot.run(token, erc20.transfer(payers.MULTICALL, 2000))
+    start = (await chain.tip()).block
+    both = [(token, erc20.transfer(deposit.address, 1000)), (FACTORY, flush_call(TREASURY, token, [treasury.ref(0)], 200_000))]
+    receipt = depot.run(payers.MULTICALL, payers.aggregate(both))
+    assert [int(log["data"], 16) for log in depot.events(receipt)] == [arrived]
+
+    scan = await chain.scan(Watchlist([deposit]), start, (await chain.tip()).block)
+
+    assert [each.units for each in scan.transfers] == [arrived]
+    assert [each.units for each in scan.departures] == [arrived]

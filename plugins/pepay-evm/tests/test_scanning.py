@@ -384,7 +384,7 @@ async def test_the_cost_does_not_grow_with_the_addresses_that_are_watched(anvil,
     scan = await chain.scan(Watchlist(watched), start, tip)
     assert [transfer.units for transfer in scan.transfers] == [5]
     # Two headers, the events, the traces; the receipt of what arrived; and the balances around the block.
-    assert [len(batch) - 1 for batch in proxy.batches] == [4, 1, 3]
+    assert [len(batch) - 1 for batch in proxy.batches] == [4, 1, 2]
 
 
 async def test_a_limit_that_does_not_change_is_met_once_and_not_with_every_second_look(anvil, proxy, driver, start):

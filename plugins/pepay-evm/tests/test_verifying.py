@@ -326,12 +326,15 @@ def forgetting(proxy, height, message="missing trie node"):
     """Let the node not know what the balances were in blocks below a height."""
     known = {}
 
+    def named(block):
+        return known.get(block["blockHash"], 0) if isinstance(block, dict) else int(block, 16)
+
     def tamper(calls, answers):
         for answer in answers:
             asked = calls[answer["id"]]
             if asked["method"] == "eth_getBlockByNumber" and answer.get("result"):
                 known[answer["result"]["hash"]] = int(answer["result"]["number"], 16)
-            elif asked["method"] == "eth_call" and isinstance(asked["params"][1], dict) and known.get(asked["params"][1]["blockHash"], 0) < height:
+            elif asked["method"] == "eth_call" and asked["params"][1] != "latest" and named(asked["params"][1]) < height:
                 answer.pop("result", None)
                 answer["error"] = {"code": -32000, "message": message}
         return answers
@@ -392,3 +395,18 @@ async def test_another_endpoint_that_knows_the_balances_is_asked(anvil, token, m
     forgetting(proxy, 10**6)
     chain = make_chain(proxy.url, anvil.url, tokens=(token_of("eip155:31337", "ODD", contract, 6, "usd-coin"),))
     assert await found(chain, start) == [("1", 980)]
+
+
+async def test_an_endpoint_that_has_no_events_by_query_still_shows_what_left_again(anvil, token, driver, start, proxy):
+    """As public endpoints of some networks: the receipts that tell of the payment tell of what was spent as well."""
+    proxy.denied = {"eth_getLogs"}
+    purse = anvil.deploy(odd_tokens.PURSE)
+    contract = token(odd_tokens.FEE, 200, 1)
+    send(anvil, contract, erc20.transfer(purse, 5000))
+    anvil.mine()
+    send(anvil, contract, erc20.transfer(purse, 1000))
+    send(anvil, purse, call("spend(address,address,uint256)", contract, anvil.accounts[3], 4000))
+    anvil.mine()
+    chain = driver(proxy.url, contract)
+    await chain.open()
+    assert await found(chain, start, (Destination(purse),)) == [("1", 4900), ("1", 980)]

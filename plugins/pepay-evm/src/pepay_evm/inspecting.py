@@ -94,7 +94,7 @@ class Inspector:
 
     def _noticed(self, sent: _Sent, receipt: Receipt, ours: Collection[str]) -> Iterator[Ignored]:
         native = self._network.native.id
-        if sent.to in ours and (not receipt.succeeded or not sent.value):
+        if sent.to is not None and sent.to in ours and (not receipt.succeeded or not sent.value):
             reason = IgnoredBecause.ZERO if receipt.succeeded else IgnoredBecause.FAILED
             yield Ignored(reason, checksummed(sent.to), native, "0", sent.value)
         if not receipt.succeeded:

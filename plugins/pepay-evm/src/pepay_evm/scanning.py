@@ -98,7 +98,7 @@ class Scanner:
                 arrived = await self._untraced.arrivals(endpoint, able, watched, destinations, (after, *blocks), balances, flows)
                 found += self._by_balance(arrived, headers, destinations)
         transfers = tuple(each.transfer for each in sorted(found, key=lambda each: each.place))
-        transfers = await self._verifier.verified(endpoint, {each.hash: each.parent for each in headers}, transfers)
+        transfers = await self._verifier.verified(endpoint, headers, logs, transfers)
         return Scan(blocks[-1], blocks[-_HEADERS_KEPT:], transfers, departures, endpoint.label)
 
     def _native_calls(

@@ -2,7 +2,8 @@
 
 An event is a contract's word. A token that keeps a fee, that changes balances by itself, or that lies, says one thing and moves another.
 So for each address and token that a block's events concern, what arrived is the balance in that block, less the balance in the one before,
-plus what left the address in between; and the transfers are credited with the lesser of what they say and of what arrived.
+plus what left the address in between, by the events that the scan has read anyway; and the transfers are credited with the lesser of what
+they say and of what arrived.
 
 Blocks are named by hash, so looking again at the same block gives the same units. A token in the built-in table, or one that is configured with
 ``standard = true``, is believed below an amount, and where nobody can tell its balances any more. Any other is credited only with what
@@ -20,6 +21,7 @@ from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
 from pepay_evm.contracts import balance_call, contract_failed
 from pepay_evm.decoding import TRANSFER
+from pepay_evm.departures import FACTORY, FLUSHED
 from pepay_evm.networks import contract_of
 from pepay_evm.rpc import Call, NodeError
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pepay_core.api import Block, Transfer
+    from pepay_evm.decoding import Header, Log
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
@@ -81,6 +84,18 @@ class _Case:
     places: list[int] = field(default_factory=list[int])
 
 
+@dataclass(slots=True)
+class _Outflow:
+    """What left an address in one transaction, in base units: as the token's events say, and as the deposit factory measured a flush."""
+
+    said: int = 0
+    flushed: int | None = None
+
+
+_Left = dict[tuple[str, str, str], dict[str, _Outflow]]
+"""The outflows of each block, contract and address, by transaction."""
+
+
 class Verifier:
     """Credits the transfers of one network with what arrived."""
 
@@ -91,16 +106,20 @@ class Verifier:
             contract: int(network.verify_from.scaleb(token.decimals)) for contract, token in self._tokens.items() if token.id in network.standard
         }
 
-    async def verified(self, endpoint: Endpoint, parents: Mapping[str, str], transfers: Sequence[Transfer]) -> tuple[Transfer, ...]:
+    async def verified(
+        self, endpoint: Endpoint, headers: Sequence[Header], logs: Sequence[Log], transfers: Sequence[Transfer]
+    ) -> tuple[Transfer, ...]:
         """Return the transfers with the units that arrived, without those that brought nothing.
 
-        ``parents`` gives the parent's hash for the hash of each block. Raises ChainUnavailable where the endpoint cannot tell.
+        ``logs`` are all events of the blocks that ``Events`` reads. Raises ChainUnavailable where the endpoint cannot tell the balances.
         """
         cases = self._cases(transfers)
+        parents = {header.hash: header.parent for header in headers}
+        left = _left(cases, logs)
         units = [transfer.units for transfer in transfers]
         for start in range(0, len(cases), _AT_ONCE):
             some = cases[start : start + _AT_ONCE]
-            for case, arrived in zip(some, await self._arrived(endpoint, parents, some, transfers), strict=True):
+            for case, arrived in zip(some, await self._arrived(endpoint, parents, left, some, transfers), strict=True):
                 if arrived is None:
                     continue
                 said = [units[place] for place in case.places]
@@ -127,18 +146,15 @@ class Verifier:
         return Trust.STRICT if self._tokens[contract].id in self._network.strict else Trust.UNKNOWN
 
     async def _arrived(
-        self, endpoint: Endpoint, parents: Mapping[str, str], cases: Sequence[_Case], transfers: Sequence[Transfer]
+        self, endpoint: Endpoint, parents: Mapping[str, str], left: _Left, cases: Sequence[_Case], transfers: Sequence[Transfer]
     ) -> list[int | None]:
         """Return what arrived in each case, or None where the events are to be believed."""
-        blocks = {case.block.hash: [each for each in cases if each.block.hash == case.block.hash] for case in cases}
         calls = [
             Call("eth_call", ({"to": case.contract, "data": balance_call(case.address)}, {"blockHash": at}), lenient=True)
             for case in cases
             for at in (parents[case.block.hash], case.block.hash)
         ]
-        calls += [Call("eth_getLogs", (_departures(block, own),), lenient=True) for block, own in blocks.items()]
         answers = await endpoint.ask(calls)
-        left = await self._events(endpoint, dict(zip(blocks, answers[2 * len(cases) :], strict=True)))
         arrived: list[int | None] = []
         forgotten: list[_Case] = []
         for place, case in enumerate(cases):
@@ -150,39 +166,9 @@ class Verifier:
                 log.warning("%s: %s does not tell its balances in block %d", self._network.name, self._symbol(case), case.block.height)
                 arrived.append(0)
             else:
-                arrived.append(after - before + self._spent(case, left[case.block.hash], transfers))
+                arrived.append(after - before + _spent(case, left.get((case.block.hash, case.contract, case.address), {}), transfers))
         await self._believe(endpoint, forgotten, transfers)
         return arrived
-
-    async def _events(self, endpoint: Endpoint, answers: Mapping[str, Any]) -> dict[str, list[decoding.Log]]:
-        """Return the events of each block; where the endpoint has no eth_getLogs, they are read from all receipts of the block."""
-        refused = [block for block, answer in answers.items() if isinstance(answer, NodeError)]
-        told = await endpoint.ask([Call("eth_getBlockReceipts", (block,)) for block in refused]) if refused else []
-        events = {block: decoding.logs(answer) for block, answer in answers.items() if block not in refused}
-        for block, answer in zip(refused, told, strict=True):
-            receipts = [decoding.receipt(each) for each in decoding.array(answer, "the receipts")]
-            events[block] = [event for receipt in receipts for event in receipt.logs]
-        if any(event.block != block for block, own in events.items() for event in own):
-            raise ChainUnavailable(f"{endpoint.label} answered with events of another block")
-        return events
-
-    def _spent(self, case: _Case, logs: Sequence[decoding.Log], transfers: Sequence[Transfer]) -> int:
-        """Return what left the address for another.
-
-        What a token takes from the recipient in the very transaction that pays is its fee, unless the token is known to take none.
-        """
-        paying = set() if case.trust is Trust.STANDARD else {transfers[place].tx for place in case.places}
-        own = _topic(case.address)
-        return sum(
-            int(each.data, 16)
-            for each in logs
-            if each.address == case.contract
-            and len(each.topics) == 3
-            and each.topics[0] == TRANSFER
-            and each.topics[1] == own != each.topics[2]
-            and len(each.data) == _WORD
-            and each.transaction not in paying
-        )
 
     async def _believe(self, endpoint: Endpoint, forgotten: Sequence[_Case], transfers: Sequence[Transfer]) -> None:
         """Return when the events of these cases may be believed although the node does not know the block's balances."""
@@ -231,10 +217,33 @@ def _balance(answer: Any) -> int | None:
     return int(word, 16) if len(word) == _WORD else -1
 
 
-def _departures(block: str, cases: Sequence[_Case]) -> dict[str, Any]:
-    contracts, senders = ({case.contract for case in cases}, {_topic(case.address) for case in cases})
-    return {"blockHash": block, "address": sorted(contracts), "topics": [TRANSFER, sorted(senders)]}
+def _left(cases: Sequence[_Case], logs: Sequence[Log]) -> _Left:
+    """Return what left the addresses of these cases for others."""
+    ours = {f"0x{case.address[2:]:0>64}": case.address for case in cases}
+    left: _Left = {}
+
+    def of(log: Log, contract: str, owner: str) -> _Outflow:
+        return left.setdefault((log.block, contract, ours[owner]), {}).setdefault(log.transaction, _Outflow())
+
+    for log in logs:
+        kind, *named = log.topics or ("",)
+        if len(log.data) != _WORD:
+            continue
+        if kind == TRANSFER and len(named) == 2 and named[0] in ours and named[0] != named[1]:
+            of(log, log.address, named[0]).said += int(log.data, 16)
+        elif kind == FLUSHED and log.address == FACTORY and len(named) == 3 and named[1] in ours:
+            outflow = of(log, f"0x{named[2][26:]}", named[1])
+            outflow.flushed = (outflow.flushed or 0) + int(log.data, 16)
+    return left
 
 
-def _topic(address: str) -> str:
-    return f"0x{address[2:]:0>64}"
+def _spent(case: _Case, left: Mapping[str, _Outflow], transfers: Sequence[Transfer]) -> int:
+    """Return what left the address for another.
+
+    A token that is known to move what it says is believed. Of any other, what a flush took away is what the deposit factory measured, and
+    what else the token takes from the recipient in the very transaction that pays is its fee.
+    """
+    if case.trust is Trust.STANDARD:
+        return sum(each.said for each in left.values())
+    paying = {transfers[place].tx for place in case.places}
+    return sum(each.flushed if each.flushed is not None else each.said for tx, each in left.items() if each.flushed is not None or tx not in paying)

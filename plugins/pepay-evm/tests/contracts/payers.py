@@ -28,6 +28,19 @@ def execute(to: str, value: int, data: str = "0x") -> str:
     return f"0xb61d27f6{_word(to)}{value:064x}{96:064x}{len(body) // 2:064x}{body}{'0' * (-len(body) % 64)}"
 
 
+def aggregate(calls: list[tuple[str, str]]) -> str:
+    """Return the data by which Multicall3 makes several calls in one transaction, all of which must succeed."""
+    elements = []
+    for target, data in calls:
+        body = data.removeprefix("0x")
+        elements.append(f"{_word(target)}{0:064x}{96:064x}{len(body) // 2:064x}{body}{'0' * (-len(body) % 64)}")
+    offsets, place = "", 32 * len(calls)
+    for element in elements:
+        offsets += f"{place:064x}"
+        place += len(element) // 2
+    return f"0x82ad56cb{32:064x}{len(calls):064x}{offsets}{''.join(elements)}"
+
+
 def bequeath(to: str, salt: int) -> str:
     """Return the data by which the Payer makes a contract that destroys itself in favour of somebody."""
     return f"0x94d0de3c{_word(to)}{salt:064x}"
