@@ -246,6 +246,15 @@ async def test_a_transaction_that_pays_and_its_spending_leave_no_payment_by_bala
     assert [(each.to, each.index, each.by_balance) for each in found] == [(ours(0), "0", False), (ours(1), "0", False)]
 
 
+@every_way
+async def test_what_an_address_sends_to_itself_has_not_arrived(world, start):
+    owner = Destination(world.node.rpc("eth_accounts")[1])
+    world.send(owner.address, 7, sender=owner.address)
+    world.send(owner.address, 5)
+    world.node.mine()
+    assert [transfer.units for transfer in await world.look(start, owner)] == [5]
+
+
 @by_balance
 async def test_what_lay_there_before_an_address_was_watched_is_no_payment(world, start):
     world.send(world.disperse, 5, data=erc20.disperse_coins([(ours(1).address, 5)]))

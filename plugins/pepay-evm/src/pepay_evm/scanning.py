@@ -151,7 +151,8 @@ class Scanner:
         for each in found:
             if each.transfer.asset == self._network.native.id:
                 flows.add(spelling(each.transfer.to), each.transfer.block.height, each.transfer.units)
-        return found, flows
+        # What an address sends to itself explains its balance, and has not arrived.
+        return [each for each in found if (each.transfer.sender or "").lower() != spelling(each.transfer.to)], flows
 
     def _spent(self, concerns: Mapping[str, Concern], logs: Sequence[Log], destinations: Mapping[str, Destination], flows: Flows) -> None:
         """Enter the native coin that events say has left watched addresses, without what their own transactions carry."""
