@@ -32,7 +32,7 @@ class Mode(StrEnum):
 
     HONEST = "honest"
     LAG = "lag"
-    """It knows the newest ``depth`` blocks not yet, and answers about them with nothing and no error."""
+    """It knows the newest ``depth`` blocks not yet, or none above ``fixed``, and answers about them with nothing and no error."""
     LIMITED = "limited"
     """It answers 429, or with an error of the same meaning, and says when to come back."""
     HANG = "hang"
@@ -71,6 +71,7 @@ class FaultProxy:
         self.target = target
         self.fork = fork
         self.depth = 3
+        self.fixed: int | None = None
         self.retry_after = 1
         self.victims: list[str] = []
         self.token = ""
@@ -149,7 +150,7 @@ class FaultProxy:
         cap = None
         if mode is Mode.LAG:
             newest = int((await self._post(target, [_call("eth_blockNumber")]))[0]["result"], 16)
-            cap = max(newest - self.depth, 0)
+            cap = max(newest - self.depth, 0) if self.fixed is None else self.fixed
             calls = [{**call, "params": [_capped(each, cap) for each in call.get("params", [])]} for call in calls]
         if mode is Mode.PHANTOM:
             await self._prepare_phantom(target)

@@ -208,6 +208,41 @@ async def test_the_age_of_the_head_counts_where_the_chain_is_not_idle(anvil, dri
     assert "s old" in chain.sources()[2].reason
 
 
+async def test_of_two_the_one_that_goes_on_serves_where_the_age_of_a_block_tells_nothing(anvil, driver, three, clock):
+    chain = driver(*three)
+    start = (await chain.tip()).block
+    three[2].mode = Mode.DOWN
+    await clock.advance(6)
+    await chain.tip()
+    await clock.advance(130)
+    three[0].mode, three[0].fixed = Mode.LAG, start.height
+    for _ in range(20):
+        anvil.mine(3)
+        await clock.advance(6)
+        tip = await chain.tip()
+    # What only one of them has reached can be seen, and counts for nothing.
+    assert (tip.block.height, tip.witnessed) == (80, 20)
+    assert (await chain.scan(Watchlist([]), start, tip.block)).cursor.height > start.height
+    assert states(chain)[:2] == [RESTING, SERVING]
+    assert "no new block for" in chain.sources()[0].reason
+
+    three[0].mode = Mode.HONEST
+    await clock.advance(6)
+    tip = await chain.tip()
+    assert (tip.block.height, tip.witnessed) == (80, 80)
+    assert RESTING not in states(chain)[:2]
+
+
+async def test_an_endpoint_of_an_idle_network_may_be_the_last_to_hear_of_a_block(anvil, driver, three, clock):
+    chain = driver(*three[:2])
+    await chain.tip()
+    await clock.advance(600)
+    anvil.mine()
+    three[0].mode, three[0].depth = Mode.LAG, 1
+    assert (await chain.tip()).block.height == 20
+    assert states(chain) == [SERVING, STANDBY]
+
+
 async def test_who_pretends_to_be_far_ahead_is_not_believed(driver, three, clock, fork):
     fork.mine(200)
     chain = driver(*three)

@@ -29,6 +29,8 @@ class Standing:
         self.head: Block | None = None
         self.behind = 0
         """Blocks that its newest block is behind that of the others."""
+        self.halted: str | None = None
+        """Why it is believed to stand still, where that is not certain enough to use it no more."""
         self.losses = 0
         """How often it has failed so far."""
         self._failures = 0
@@ -143,9 +145,9 @@ class Standing:
         """Return how it is shown."""
         if self._quarantined:
             state = SourceState.QUARANTINED
-        elif not self.may_be_asked or self._failures >= _FAILED:
+        elif not self.may_be_asked or self._failures >= _FAILED or self.halted:
             state = SourceState.RESTING
         else:
             state = SourceState.SERVING if serving else SourceState.STANDBY
         well = state in {SourceState.SERVING, SourceState.STANDBY}
-        return Source(self.label, state, None if well else self.reason, self.head.height if self.head else None)
+        return Source(self.label, state, None if well else self._reason or self.halted or self.reason, self.head.height if self.head else None)

@@ -44,6 +44,9 @@ class Survey:
         self._height = -1
         self._finalized: int | None = None
         self._alone = False
+        # Endpoints of an idle network that are behind, with their height and since when; and those that have been so for too long.
+        self._behind: dict[Endpoint, tuple[int, float]] = {}
+        self._halted: set[Endpoint] = set()
         self.split: str | None = None
         """What the endpoints contradict each other about, while no majority decides it."""
 
@@ -79,7 +82,7 @@ class Survey:
 
     def far_ahead(self, endpoint: Endpoint, height: int) -> bool:
         """Tell whether a height is further above what all others have than can be."""
-        others = [self._rpc.standing(each) for each in self._rpc.endpoints if each is not endpoint]
+        others = [self._rpc.standing(each) for each in self._rpc.endpoints if each is not endpoint and each not in self._halted]
         heads = [each.head.height for each in others if each.usable and each.expected and each.head is not None]
         return bool(heads) and len(self._rpc.endpoints) - self._network.idle > 1 and height > max(heads) + self._tolerance
 
@@ -120,13 +123,35 @@ class Survey:
             peer = heights[-2] if len(heights) > 1 else head.height
             standing = self._rpc.standing(endpoint)
             standing.behind = max(peer - head.height, 0)
+            standing.halted = None
             if standing.behind > self._tolerance:
                 standing.quarantine(f"{endpoint.label} is stale: it is {standing.behind} blocks behind", _STALE, longest=_LONGEST_STALE)
                 del fresh[endpoint]
             elif len(heights) > 2 and head.height > peer + self._tolerance and heights[-2] - heights[-3] <= self._tolerance:
                 standing.quarantine(f"{endpoint.label} is {head.height - peer} blocks ahead of all others", _FORKED)
                 del fresh[endpoint]
+        self._judge_progress(fresh, limit)
         return fresh
+
+    def _judge_progress(self, heads: Mapping[Endpoint, Block], limit: float) -> None:
+        """Prefer the one of two endpoints that makes progress, where the age of a block tells nothing.
+
+        The other may be the honest one, which knows that there is nothing new: it is not quarantined, and nothing is final without it.
+        """
+        self._halted.clear()
+        newest = max((head.height for head in heads.values()), default=0)
+        now, before = self._clock.monotonic(), self._behind
+        lower = [endpoint for endpoint, head in heads.items() if head.height < newest] if self._network.idle and len(heads) == 2 else []
+        self._behind = {}
+        for endpoint in lower:
+            height = heads[endpoint].height
+            known = before.get(endpoint)
+            self._behind[endpoint] = since = known if known and known[0] == height else (height, now)
+            if now - since[1] > limit:
+                self._halted.add(endpoint)
+                standing = self._rpc.standing(endpoint)
+                standing.behind = newest - height
+                standing.halted = f"{endpoint.label} has shown no new block for {int(now - since[1])} s, and is {standing.behind} behind"
 
     async def _judge_forks(self, heads: Mapping[Endpoint, Block], *, last: bool) -> bool:
         """Quarantine who differs from the majority; tell whether all agreed, or it was judged for the last time."""
