@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from pepay_core.domain.errors import PePayError
 from pepay_core.domain.rates import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pepay_core.runtime import Runtime
 
@@ -42,7 +43,7 @@ async def following(runtime: Runtime) -> AsyncIterator[None]:
             except PePayError as exc:
                 log.warning("the state of the chains cannot be read: %s", exc)
 
-    jobs = {"following": follow(), "wallets": runtime.lacking.run()}
+    jobs = {"following": follow, "wallets": runtime.lacking.run}
     tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]
     try:
         yield
@@ -56,13 +57,13 @@ async def following(runtime: Runtime) -> AsyncIterator[None]:
 async def working(runtime: Runtime) -> AsyncIterator[None]:
     """Run the watchers, the cold pass, the closing of invoices, the dispatcher and the relay."""
     jobs = {
-        "dispatcher": runtime.dispatcher.run(),
-        "closing": runtime.closing.run(),
-        "cold pass": runtime.revisiting.run(),
-        "relay": runtime.relay.run(),
-        "rates": _warm(runtime),
-        "wallets": runtime.lacking.run(),
-        **{f"watch {chain}": keeper.run() for chain, keeper in runtime.keepers.items()},
+        "dispatcher": runtime.dispatcher.run,
+        "closing": runtime.closing.run,
+        "cold pass": runtime.revisiting.run,
+        "relay": runtime.relay.run,
+        "rates": functools.partial(_warm, runtime),
+        "wallets": runtime.lacking.run,
+        **{f"watch {chain}": keeper.run for chain, keeper in runtime.keepers.items()},
     }
     tasks = [asyncio.create_task(_forever(name, job), name=name) for name, job in jobs.items()]
     try:
@@ -73,9 +74,10 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _forever(name: str, job: Any) -> None:
+async def _forever(name: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    # Called here: a command that fails at once ends before its tasks have begun, and leaves no coroutine behind that was never awaited.
     try:
-        await job
+        await job()
     except Exception:
         log.critical("%s has stopped and will not come back before a restart", name, exc_info=True)
 

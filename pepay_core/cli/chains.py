@@ -43,7 +43,7 @@ def status(invocation: Invocation, *, json_: bool) -> None:
         as_json(rows)
         return
     if not rows:
-        click.echo("No network is configured. Next: name one under [plugin.evm.networks] in pepay.toml")
+        click.echo("No network is configured. Next: name one under [plugin.evm.networks] or [plugin.solana.clusters] in pepay.toml")
         return
     as_table(
         ["CHAIN", "NAME", "STATE", "TIP", "COVERED", "LAG"],

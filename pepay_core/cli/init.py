@@ -33,7 +33,7 @@ TEMPLATE = """\
 # path = "pepay.key"
 
 # [plugins]
-# enabled = ["evm", "coingecko", "coinbase", "kraken", "webhook-hmac"]
+# enabled = ["evm", "solana", "coingecko", "coinbase", "kraken", "webhook-hmac"]
 # required = ["evm"]
 
 # [rates]
@@ -45,11 +45,13 @@ TEMPLATE = """\
 # [webhooks]
 # allow_private = false                    # true lets webhooks reach this machine: for development only
 
-# The networks Ethereum, BSC, Avalanche and Arbitrum need only an endpoint:
+# Ethereum, BSC, Avalanche, Arbitrum and Solana need only endpoints; two or more, of different operators, check each other:
 # [plugin.evm.networks.arbitrum]
+# rpc = ["https://...", "https://..."]
+# [plugin.solana.clusters.mainnet]
 # rpc = ["https://..."]
 
-# Any other one is described in full:
+# Any other EVM network is described in full:
 # [plugin.evm.networks.dev]
 # name = "Dev"
 # chain = "eip155:31337"

@@ -41,7 +41,7 @@ An error is raised with data; its text is built here, once, and never holds a se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from pepay_core.domain.chains import Block
@@ -99,12 +99,13 @@ class AmountOutOfRange(InvalidInput):
 
 
 class UnknownAsset(Refused):
-    """No running plugin knows this asset."""
+    """No running plugin knows this asset, or any on this chain."""
 
     code = "unknown_asset"
 
-    def __init__(self, asset: str, *, field: str | None = None) -> None:
-        super().__init__(f"no running plugin knows the asset {asset[:160]!r}; GET /api/v1/tokens lists those that are", field=field)
+    def __init__(self, asset: str, *, field: str | None = None, what: Literal["asset", "chain"] = "asset") -> None:
+        listed = "GET /api/v1/tokens lists" if what == "asset" else "GET /api/v1/chains and `pepay chain status` list"
+        super().__init__(f"no running plugin knows the {what} {asset[:160]!r}; {listed} those that are", field=field)
         self.asset = asset
 
 

@@ -66,7 +66,7 @@ class Catalogue:
         try:
             return self.chains[ChainId(chain_id)]
         except KeyError:
-            raise UnknownAsset(chain_id) from None
+            raise UnknownAsset(chain_id, what="chain") from None
 
     def family(self, family: str) -> list[Chain]:
         """Return the chains that share wallets, such as all of ``eip155``."""

@@ -58,8 +58,8 @@ class Auditing:
             covered = await tx.chains.coverage(chain.id)
         begun = covered[0].first if covered else None
         if begun is None or first < begun:
-            known = "no block was looked at" if begun is None else f"blocks are looked at from {begun} on"
-            raise InvalidInput(f"{known}, so nothing before can be in the database", field="from_block")
+            known = "was not looked at yet" if begun is None else f"is looked at from block {begun} on, so begin there"
+            raise InvalidInput(f"{chain.name} {known}", field="from_block")
         issued = await ever_issued(self._store, chain)
         matching, reached = 0, first - 1
         missing, extra, different = list["Transfer"](), list["Payment"](), list["tuple[Transfer, Payment]"]()

@@ -142,7 +142,14 @@ class ChainsCheck(Check):
         names = [chain.name for chain in self._catalogue.chains.values()]
         if names:
             return [Finding(Verdict.OK, "chains", ", ".join(names))]
-        return [Finding(Verdict.PROBLEM, "chains", "no network is configured, so nothing can be paid with", "name one under [plugin.evm.networks]")]
+        return [
+            Finding(
+                Verdict.PROBLEM,
+                "chains",
+                "no network is configured, so nothing can be paid with",
+                "name one under [plugin.evm.networks] or [plugin.solana.clusters]",
+            )
+        ]
 
 
 class MerchantsCheck(Check):

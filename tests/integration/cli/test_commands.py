@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import stat
@@ -174,3 +175,17 @@ def test_invoices_are_made_shown_and_listed(folder, made, capsys):
 def test_the_state_of_the_chains_is_shown_without_a_server(folder, made, capsys):
     assert run(["chain", "status"]) == EXIT_OK
     assert "No network is configured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("tx", "explain", "0x" + "ab" * 32, "--chain"), ("chain", "audit", "--from", "1", "--to", "2"), ("chain", "rescan", "--from", "1", "--to", "2")],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_chain_that_is_not_here_is_refused_in_one_line_and_without_noise(folder, made, capsys, words):
+    assert run([*words, "eip155:5"]) == EXIT_FAILED
+
+    gc.collect()  # what was never awaited is told of when it is collected, and fails the test
+    assert capsys.readouterr().err == (
+        "Error: no running plugin knows the chain 'eip155:5'; GET /api/v1/chains and `pepay chain status` list those that are\n"
+    )
