@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _CONFIRMED = {"commitment": "confirmed"}
 _FINALIZED = {"commitment": "finalized"}
-_WORTH_A_LOOK = 25  # slots, about ten seconds
 
 
 class SolanaChain(Chain):
@@ -167,8 +166,6 @@ class SolanaChain(Chain):
         """Return what another endpoint than ``first`` finds in a range, or None where there is none that can be expected to answer."""
         if not any(self._rpc.expected(endpoint) for endpoint in self._rpc.endpoints if endpoint.label != first):
             return None
-        if not self.idle and until.height - after.height < _WORTH_A_LOOK:
-            raise ChainUnavailable("too little has happened for a second look")
         return await self._look(self._reviewer, watched, after, until, None, avoid=(first,))
 
     async def corroborate(self, transfers: Sequence[Transfer]) -> Mapping[tuple[ChainId, str, str, AssetId], Testimony]:
