@@ -90,14 +90,21 @@ async def test_one_that_shows_the_block_without_the_payment_contradicts(cluster,
     assert await heard(driver(proxy.url, cluster.url, cluster.url), paid) == [Said.AGREED] * 2
 
 
-async def test_one_that_says_less_arrived_contradicts(cluster, driver, proxy, paid):
+async def test_one_that_says_less_arrived_contradicts(cluster, driver, proxy, paid, clock):
     def less(_params, result):
         result["meta"]["postBalances"] = result["meta"]["preBalances"]
         result["meta"]["postTokenBalances"] = result["meta"]["preTokenBalances"]
         return result
 
     proxy.on("getTransaction", less)
-    assert await heard(driver(cluster.url, proxy.url), paid) == [Said.CONTRADICTED] * 2
+    chain = driver(cluster.url, proxy.url)
+    assert await heard(chain, paid) == [Said.CONTRADICTED] * 2
+    # Nothing is final meanwhile, and whoever runs the server can see why.
+    first, second = chain.sources()
+    assert (first.well, second.state) == (True, SourceState.QUARANTINED)
+    assert paid[1].transfers[1].tx in second.reason
+    await clock.advance(60)
+    assert all(each.well for each in chain.sources())
 
 
 async def test_one_with_another_block_in_that_slot_contradicts(cluster, driver, proxy, paid):

@@ -73,6 +73,8 @@ class Court:
                 continue
             for transfer, vote in zip(undecided, words, strict=True):
                 votes[transfer][endpoint] = vote
+                if vote in {Vote.NO, Vote.ELSEWHERE}:
+                    self._rpc.differs(endpoint, f"{endpoint.label} does not hold transaction {transfer.tx} as it was reported")
         return {transfer.key: _agreed(votes[transfer].values()) or self._judged(votes[transfer]) for transfer in transfers}
 
     def _judged(self, votes: Mapping[Endpoint, Vote]) -> Testimony:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from pepay_core.api import Clock, Http
+
+log = logging.getLogger("pepay.plugin.solana")
 
 _T = TypeVar("_T")
 # Shared by the endpoints, so that the last one still gets its turn within the time that core waits for a driver.
@@ -36,6 +39,8 @@ class _Record:
     shunned_until: float | None = None
     wrong: bool = False
     head: int | None = None
+    differs: str = ""
+    differs_until: float = 0.0
 
 
 class Rpc:
@@ -64,6 +69,13 @@ class Rpc:
     def at(self, endpoint: Endpoint, head: int) -> None:
         """Note the newest block that an endpoint has shown."""
         self._records[endpoint].head = head
+
+    def differs(self, endpoint: Endpoint, reason: str) -> None:
+        """Show for a while that an endpoint says something else than another; who is right is not known, so both are asked as before."""
+        record = self._records[endpoint]
+        if record.differs != reason:
+            log.warning("%s", reason)
+        record.differs, record.differs_until = reason, self._clock.monotonic() + _QUARANTINE_SECONDS
 
     def ranked(self, avoid: Collection[str] = ()) -> list[Endpoint]:
         """Return the endpoints that may be asked now, the one that served last first."""
@@ -108,7 +120,7 @@ class Rpc:
                 rest = exc.rest if isinstance(exc, Throttled) else _QUARANTINE_SECONDS
                 record.shunned_until = self._clock.monotonic() + rest
             raise
-        self._records[endpoint] = _Record(head=record.head)
+        self._records[endpoint] = _Record(head=record.head, differs=record.differs, differs_until=record.differs_until)
         return result
 
     def _lose(self, record: _Record, reason: str) -> None:
@@ -123,6 +135,8 @@ class Rpc:
 
     def _source(self, endpoint: Endpoint) -> Source:
         record = self._records[endpoint]
+        if self._clock.monotonic() < record.differs_until:
+            return Source(endpoint.label, SourceState.QUARANTINED, record.differs, record.head)
         if record.wrong:
             state = SourceState.QUARANTINED
         elif self._shunned(endpoint) or record.failures >= _FAILED:
