@@ -23,7 +23,7 @@ from pepay_core.web.checkout import pages
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
-from pepay_core.web.operations import ANYBODY, handler, preflights
+from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
 from pepay_core.web.problems import problem_of
 from pepay_core.web.templating import STATIC
 
@@ -78,8 +78,11 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
 
     def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
         problem = problem_of(exc)
-        media_type, body = render(problem, request.scope, base_url)
-        return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=dict(problem.headers))
+        # Where another origin may ask, it must be able to read why it is refused.
+        opened = request.scope.get("route_handler") is not None and request.route_handler.opt.get("open_to_origins", False)
+        media_type, body = render(problem, request.scope, base_url, spoken=opened)
+        headers = {**problem.headers, **(ANY_ORIGIN if opened else {})}
+        return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=headers)
 
     async def touch(request: Request[Any, Any, Any]) -> None:
         caller = facts(request.scope).caller

@@ -40,7 +40,7 @@ Answer: TypeAlias = "dict[str, Any] | list[dict[str, Any]] | Slice[dict[str, Any
 MAX_PATH_TEXT: Final = 200
 EVENT_STREAM: Final = "text/event-stream"
 
-_ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 ANYBODY: Final = "anybody"
 """The marker of a public operation; everything else needs a key."""
@@ -150,7 +150,11 @@ def handler(made: Operation) -> HTTPRouteHandler:
     handle.__name__ = made.name
     litestar_path = made.path.replace("}", ":str}")
     return HTTPRouteHandler(
-        litestar_path, http_method=cast("Any", made.method), name=made.name, status_code=made.status, opt={"access": made.access}
+        litestar_path,
+        http_method=cast("Any", made.method),
+        name=made.name,
+        status_code=made.status,
+        opt={"access": made.access, "open_to_origins": made.open_to_origins},
     )(handle)
 
 
@@ -170,7 +174,7 @@ def _preflight(path: str, methods: set[str], opened: str | None) -> HTTPRouteHan
     opt = {} if opened is None else {"access": opened}
     headers = {"Allow": ", ".join(sorted(methods))}
     if opened is not None:
-        headers |= {**_ANY_ORIGIN, "Access-Control-Allow-Methods": headers["Allow"], "Access-Control-Allow-Headers": "Content-Type"}
+        headers |= {**ANY_ORIGIN, "Access-Control-Allow-Methods": headers["Allow"], "Access-Control-Allow-Headers": "Content-Type"}
 
     def options() -> Response[None]:
         return Response(None, status_code=204, headers=headers)
@@ -199,7 +203,7 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
             answer = await made.run(call)
         if made.streams:
             return Stream(cast("AsyncIterator[bytes]", answer), status_code=made.status, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
-        return _respond(made.status, encode(_enveloped(answer)), _ANY_ORIGIN if made.open_to_origins else None)
+        return _respond(made.status, encode(_enveloped(answer)), ANY_ORIGIN if made.open_to_origins else None)
     return await _once(made, call, key, raw)
 
 

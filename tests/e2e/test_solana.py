@@ -123,7 +123,8 @@ def test_a_transaction_request_is_refused_with_a_reason(street, solana_js):
 
     said = solana_js.run(REQUEST, "@solana/kit", street.cluster.url, link, poor)
 
-    assert "this wallet has 0 USDC" in json.dumps(said["refused"])
+    assert "this wallet has 0 USDC" in said["refused"]["message"]
+    assert said["origins"] == ["*", "*"]
 
 
 @pytest.mark.anyio

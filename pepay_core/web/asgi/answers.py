@@ -24,12 +24,16 @@ def is_for_people(scope: HTTPScope) -> bool:
     return path.startswith("/pay/") or "text/html" in (header(scope, b"accept") or "")
 
 
-def render(problem: Problem, scope: HTTPScope, base_url: str) -> tuple[str, bytes]:
-    """Return the media type and body by which a problem is told to whoever asked."""
+def render(problem: Problem, scope: HTTPScope, base_url: str, *, spoken: bool = False) -> tuple[str, bytes]:
+    """Return the media type and body by which a problem is told to whoever asked.
+
+    ``spoken``: with the words at the top as ``message`` too, where wallets look that know nothing of problem documents.
+    """
     request_id = facts(scope).request_id
     if is_for_people(scope):
         return "text/html; charset=utf-8", error_page(problem, request_id).encode()
-    return MEDIA_TYPE, msgspec.json.encode(problem.document(base_url, request_id))
+    document = problem.document(base_url, request_id)
+    return MEDIA_TYPE, msgspec.json.encode({**document, "message": problem.message} if spoken else document)
 
 
 async def refuse(problem: Problem, scope: HTTPScope, send: Send, base_url: str) -> None:

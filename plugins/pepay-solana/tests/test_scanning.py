@@ -177,8 +177,8 @@ async def test_an_error_is_an_outage_and_the_look_after_it_finds_everything(clus
     with pytest.raises(ChainUnavailable):
         await look(chain, [scene.ours], start, tip if method != "getSlot" else None)
     proxy.honest()
-    for endpoint in chain._rpc.endpoints:
-        endpoint.shunned_until = None
+    for record in chain._rpc._records.values():
+        record.shunned_until = None
     assert await look(chain, [scene.ours], start) == ([5], 1)
 
 

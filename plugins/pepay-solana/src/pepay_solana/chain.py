@@ -13,6 +13,7 @@ from pepay_core.api import (
     Chain,
     ChainUnavailable,
     ConfigError,
+    CursorOrphaned,
     Destination,
     Feature,
     InvalidAddress,
@@ -25,16 +26,17 @@ from pepay_core.api import (
 )
 from pepay_solana import addresses, base58, decoding, inspecting, links, mints, wallets
 from pepay_solana.clusters import mints as mints_of
+from pepay_solana.court import Court
 from pepay_solana.hints import Hints
-from pepay_solana.rpc import Call, NodeError, Rpc, WrongCluster
+from pepay_solana.pool import Rpc
+from pepay_solana.rpc import Call, Endpoint, NodeError, WrongCluster
 from pepay_solana.scanning import Scanner, get_block
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from pepay_core.api import Clock, Http, Inspection, PaymentRequest, Reference, Scan, Transfer, Watchlist
+    from pepay_core.api import ChainId, Clock, Http, Inspection, PaymentRequest, Reference, Scan, Source, Testimony, Transfer, Watchlist
     from pepay_solana.clusters import Cluster, Mint
-    from pepay_solana.rpc import Endpoint
 
 _CONFIRMED = {"commitment": "confirmed"}
 _FINALIZED = {"commitment": "finalized"}
@@ -63,6 +65,9 @@ class SolanaChain(Chain):
         self._mints: dict[AssetId, Mint] = {mint.token.id: mint for mint in mints_of(cluster)}
         self._rpc = Rpc(cluster.rpc, http, clock, genesis=cluster.genesis, batch=cluster.batch)
         self._scanner = Scanner(cluster, tuple(self._mints.values()))
+        # What one endpoint showed must not save another from being asked.
+        self._reviewer = Scanner(cluster, tuple(self._mints.values()))
+        self._court = Court(self._rpc, lambda transfer: self._scanner.receivers([transfer.to.address]))
         self._finalized: int | None = None
         self._http = http
         self._clock = clock
@@ -78,7 +83,7 @@ class SolanaChain(Chain):
         reasons, wrong = [], 0
         for endpoint in self._rpc.endpoints:
             try:
-                await endpoint.check_genesis()
+                await self._rpc.ask(endpoint, Endpoint.check_genesis)
             except WrongCluster as exc:
                 wrong += 1
                 reasons.append(exc.message)
@@ -155,9 +160,36 @@ class SolanaChain(Chain):
 
         Near the end of the chain some slots below ``after`` are looked at once more, for what a node has listed late.
         """
-        scanner = self._scanner
+        return await self._look(self._scanner, watched, after, until, self._finalized)
+
+    async def second_look(self, watched: Watchlist, after: Block, until: Block, first: str) -> Scan | None:
+        """Return what another endpoint than ``first`` finds in a range, or None where there is none that can be expected to answer."""
+        if not any(self._rpc.expected(endpoint) for endpoint in self._rpc.endpoints if endpoint.label != first):
+            return None
+        return await self._look(self._reviewer, watched, after, until, None, avoid=(first,))
+
+    async def corroborate(self, transfers: Sequence[Transfer]) -> Mapping[tuple[ChainId, str, str, AssetId], Testimony]:
+        """Return what two endpoints, or the most of them where they differ, say of each transfer."""
+        return await self._court.corroborate(transfers)
+
+    def sources(self) -> Sequence[Source]:
+        """Return the endpoints."""
+        return self._rpc.sources()
+
+    async def _look(self, scanner: Scanner, watched: Watchlist, after: Block, until: Block, live: int | None, *, avoid: tuple[str, ...] = ()) -> Scan:
+        reading = ""
+
+        async def look(endpoint: Endpoint) -> Scan:
+            nonlocal reading
+            reading = endpoint.label
+            return await scanner.look(endpoint, watched, after, until, live)
+
         try:
-            result = await self._rpc.step(lambda endpoint: scanner.look(endpoint, watched, after, until, self._finalized))
+            result = await self._rpc.step(look, avoid=avoid)
+        except CursorOrphaned:
+            if self._rpc.several:
+                await self._court.confirm_orphaned(reading, after)
+            raise
         except ChainUnavailable:
             scanner.span = max(1, scanner.span // 2)
             raise
@@ -223,6 +255,7 @@ class SolanaChain(Chain):
         (answer,) = await endpoint.ask([get_block(height)])
         if answer is None or isinstance(answer, NodeError):
             raise ChainUnavailable(answer.message if answer else f"{endpoint.label} does not have its newest block yet")
+        self._rpc.at(endpoint, height)
         # The two may be answered a moment apart: what is final is never above what is there.
         return Tip(decoding.block(answer, height), min(decoding.number(finalized), height))
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pepay_core.api import ChainUnavailable, Check, Finding, Verdict
 from pepay_solana import decoding, mints
 from pepay_solana.clusters import mints as mints_of
-from pepay_solana.rpc import Call, NodeError, Rpc, WrongCluster
+from pepay_solana.pool import Rpc
+from pepay_solana.rpc import Call, NodeError, WrongCluster
 from pepay_solana.scanning import get_block
 
 if TYPE_CHECKING:

@@ -71,13 +71,13 @@ def credits_of(
         receiver = receivers.get(account)
         if receiver is None:
             continue
-        units = _arrived(tx, place, receiver)
+        units = arrived_at(tx, place, receiver)
         if units > 0:
             found += _shared(tx, place, receiver, units, references, bare.get(receiver.wallet))
     return sorted(found, key=lambda each: each.place)
 
 
-def _arrived(tx: Transaction, place: int, receiver: Receiver) -> int:
+def arrived_at(tx: Transaction, place: int, receiver: Receiver) -> int:
     """Return by how much the account's balance grew, the fee apart."""
     if receiver.mint is None:
         return tx.after[place] - tx.before[place] + (tx.fee if place == 0 else 0)

@@ -1,27 +1,23 @@
-"""JSON-RPC to the nodes of one cluster, as plain JSON: several endpoints, and none of them trusted because it answers."""
+"""JSON-RPC to one node of a cluster, as plain JSON, which is not trusted because it answers."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pepay_core.api import ChainUnavailable, InvalidInput, Unavailable, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from pydantic import SecretStr
 
     from pepay_core.api import Clock, Http, HttpResponse
 
-_T = TypeVar("_T")
 _POST_SECONDS: Final = 10.0
-# Shared by the endpoints, so that the last one still gets its turn within the time that core waits for a driver.
-_STEP_SECONDS: Final = 24.0
-_QUARANTINE_SECONDS: Final = 60.0
 _GENESIS_SECONDS: Final = 60.0  # how long an endpoint is believed to serve the cluster that it served
 _REST_SECONDS: Final = 2.0
 _LONGEST_REST: Final = 60.0
@@ -73,16 +69,14 @@ class Call:
 class Endpoint:
     """One node, or whatever stands behind a URL. ``batch`` is the most calls in one request."""
 
-    def __init__(self, url: SecretStr, http: Http, clock: Clock, genesis: str, batch: int) -> None:
+    def __init__(self, url: SecretStr, http: Http, clock: Clock, genesis: str, batch: int, name: str = "") -> None:
         self._url = url
         self._http = http
         self._clock = clock
         self._genesis = genesis
         self._batch = batch
         self._known_until: float | None = None
-        self.label = label(url.get_secret_value())
-        self.shunned_until: float | None = None
-        self.why_shunned = ""
+        self.label = name or label(url.get_secret_value())
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.label}>"
@@ -186,44 +180,6 @@ class Endpoint:
         for word in sorted({*words, *map(unquote, words)}, key=len, reverse=True):
             message = message.replace(word, "…")
         return " ".join(message.encode(errors="replace").decode().split())[:160]
-
-
-class Rpc:
-    """All endpoints of a cluster. One step talks to one of them from beginning to end."""
-
-    def __init__(self, urls: Sequence[SecretStr], http: Http, clock: Clock, *, genesis: str, batch: int) -> None:
-        self.endpoints = tuple(Endpoint(url, http, clock, genesis, batch) for url in urls)
-        self._clock = clock
-        self._favourite = 0
-
-    async def step(self, work: Callable[[Endpoint], Awaitable[_T]]) -> _T:
-        """Return what the work gives with the first endpoint that it succeeds with, beginning with the one that served last.
-
-        Only ChainUnavailable passes to the next endpoint; when none is left it is raised with the reason of each.
-        """
-        reasons: list[str] = []
-        count = len(self.endpoints)
-        now = self._clock.monotonic()
-        for place in [(self._favourite + offset) % count for offset in range(count)]:
-            endpoint = self.endpoints[place]
-            if endpoint.shunned_until is not None and now < endpoint.shunned_until:
-                reasons.append(endpoint.why_shunned)
-                continue
-            try:
-                async with asyncio.timeout(_STEP_SECONDS / count):
-                    result = await work(endpoint)
-            except TimeoutError:
-                reasons.append(f"{endpoint.label} took too long")
-            except ChainUnavailable as exc:
-                if isinstance(exc, WrongCluster | Throttled):
-                    rest = exc.rest if isinstance(exc, Throttled) else _QUARANTINE_SECONDS
-                    endpoint.shunned_until, endpoint.why_shunned = self._clock.monotonic() + rest, exc.message
-                reasons.append(exc.message)
-            else:
-                self._favourite = place
-                endpoint.shunned_until = None
-                return result
-        raise ChainUnavailable("; ".join(dict.fromkeys(reasons)))
 
 
 class _NoBatches(Exception):

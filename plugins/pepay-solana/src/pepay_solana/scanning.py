@@ -187,25 +187,11 @@ class Scanner:
                 return
         elif answer.number == BLOCK_CLEANED_UP:
             raise ChainUnavailable(f"{endpoint.label} no longer has block {after.height}: give one that keeps history")
-        elif answer.number not in SLOT_SKIPPED or not await self._is_skipped(endpoint, after.height, until.height):
+        elif answer.number not in SLOT_SKIPPED or not await is_skipped(endpoint, after.height, until.height):
             raise answer
         # An endpoint that was switched to another cluster has other blocks too.
         await endpoint.check_genesis()
         raise CursorOrphaned(after)
-
-    async def _is_skipped(self, endpoint: Endpoint, height: int, until: int) -> bool:
-        """Tell whether the chain leaps over a slot, which a node that merely lacks the block cannot show."""
-        last = min(max(until, height + 1), height + _GAP)
-        (following,) = await endpoint.ask([Call("getBlocks", (height, last, {"commitment": "confirmed"}))])
-        if not isinstance(following, list) or not following:
-            return False
-        successor = decoding.number(following[0])
-        if successor <= height:
-            return False
-        (answer,) = await endpoint.ask([get_block(successor)])
-        if answer is None or isinstance(answer, NodeError):
-            return False
-        return decoding.parent_slot(answer) < height
 
     async def _blocks(self, endpoint: Endpoint, slots: Collection[int], until: Block, last: int) -> tuple[dict[int, Block], dict[str, int]]:
         """Return the blocks of some slots, those of ``last`` and ``until`` among them, and the places of transactions in a shared block.
@@ -226,6 +212,21 @@ class Scanner:
         if blocks[until.height].hash != until.hash:
             raise ChainUnavailable(f"block {until.height} was replaced")
         return blocks, orders
+
+
+async def is_skipped(endpoint: Endpoint, height: int, until: int) -> bool:
+    """Tell whether the chain leaps over a slot, which a node that merely lacks the block cannot show."""
+    last = min(max(until, height + 1), height + _GAP)
+    (following,) = await endpoint.ask([Call("getBlocks", (height, last, {"commitment": "confirmed"}))])
+    if not isinstance(following, list) or not following:
+        return False
+    successor = decoding.number(following[0])
+    if successor <= height:
+        return False
+    (answer,) = await endpoint.ask([get_block(successor)])
+    if answer is None or isinstance(answer, NodeError):
+        return False
+    return decoding.parent_slot(answer) < height
 
 
 def get_block(slot: int, *, signatures: bool = False) -> Call:

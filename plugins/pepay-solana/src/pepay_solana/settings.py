@@ -109,6 +109,7 @@ class ClusterSettings(PluginSettings):
     testnet: bool | None = None
     idle: bool | None = None
     commitment: _Level | list[BandSettings] | None = None
+    alone_up_to: Annotated[str, AfterValidator(_amount)] = "1000"
     tokens: list[TokenSettings] = Field(default_factory=list)
     block_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     explorer: Annotated[str, AfterValidator(_explorer)] | None = None
@@ -165,11 +166,13 @@ def _resolve(key: str, given: ClusterSettings) -> Cluster:
         for own in cluster.tokens:
             if own.id == token.id and own.decimals != token.decimals:
                 raise ValueError(f"clusters.{key} tokens: {own.symbol} ({mint_of(own.id)}) has {own.decimals} decimals, not {token.decimals}")
+    rule = cluster.finality if given.commitment is None else _finality(given.commitment)
     return with_tokens(
         replace(
             cluster,
             name=given.name or cluster.name,
-            finality=cluster.finality if given.commitment is None else _finality(given.commitment),
+            # How much one endpoint is believed alone says nothing where there is only one.
+            finality=replace(rule, alone_up_to=Decimal(given.alone_up_to) if len(given.rpc) > 1 else None),
             block_seconds=given.block_seconds or cluster.block_seconds,
             explorer=given.explorer or cluster.explorer,
             idle=cluster.idle if given.idle is None else given.idle,
