@@ -93,7 +93,7 @@ class Watcher:
             return Look(tip, tip.block, more=False)
 
         base, scan = await self._scan(newest, tip)
-        unsettled = await self._witnesses.follow(base, scan)
+        unsettled = await self._witnesses.follow(newest, base, scan)
         if scan.cursor == newest and self._judged == tip and not unsettled and not self._rest_is_over(scan, tip, started):
             return Look(tip, scan.cursor, more=False)
 
@@ -102,9 +102,7 @@ class Watcher:
         for transfer in heard.arrived:
             found[self._watched.invoice_of(transfer.to)].append(transfer)
         prices = await self._appraising.prices(found)
-        # What was looked at twice may be a block of another branch, whose time says nothing of this one.
-        covered = heard.covered if heard.covered.time <= scan.cursor.time else scan.cursor
-        covered_until = self._covered_until(covered, tip, started)
+        covered_until = self._covered_until(heard.covered, tip, started)
         await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices, heard))
         self._witnesses.heeded(heard, scan.cursor)
         self._judged, self._rested = tip, started

@@ -57,13 +57,16 @@ class Witnesses:
         self.review = Review(chain)
         self.waiting = False
 
-    async def follow(self, base: Block, scan: Scan) -> bool:
-        """Take note of what a pass has looked at, and tell whether there is something to hear even if it found nothing new."""
-        if not self.review.begun:
+    async def follow(self, newest: Block, base: Block, scan: Scan) -> bool:
+        """Take note of what a pass has looked at, and tell whether there is something to hear even if it found nothing new.
+
+        The record ended with ``newest`` before the pass: if not this watcher has brought it there, what is remembered may have left the chain.
+        """
+        if not self.review.follows(newest):
             async with self._store.read() as tx:
                 until = max((each.until for each in await tx.chains.coverage(self._chain.id)), default=base.time)
                 checkpoints = await tx.chains.checkpoints(self._chain.id)
-            self.review.begin(next((each for each in checkpoints if each.time <= until), base))
+            self.review.begin(newest, next((each for each in checkpoints if each.time <= until), base))
         self.review.follow(base, scan)
         return self.waiting or self.review.due
 
@@ -107,8 +110,7 @@ class Witnesses:
 
     def heeded(self, heard: Heard, cursor: Block) -> None:
         """Go on from what was heard, once it is written down."""
-        if heard.second is not None:
-            self.review.passed(heard.second)
+        self.review.passed(cursor, heard.second)
         if heard.again is not None:
             self.review.return_to(heard.again, cursor)
 

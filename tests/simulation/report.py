@@ -52,6 +52,7 @@ class Total:
 
     seeds: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     hard: int = 0
     payments: int = 0
@@ -74,7 +75,7 @@ class Total:
         rate = self.seeds / self.seconds if self.seconds else 0.0
         return "\n".join(
             [
-                f"{self.seeds:,} seeds in {self.seconds:.1f} s ({rate:.2f} seeds/s), {self.virtual / 3600:.1f} virtual hours",
+                f"{self.seeds:,} seeds in {self.seconds:.1f} s ({rate:.2f} seeds/s) and {self.cpu:.1f} s of CPU, {self.virtual / 3600:.1f} virtual hours",
                 f"{self.payments:,} payments, {self.commits:,} commits, {self.hard:,} hard faults injected, by kind:",
                 *lines,
                 f"{len(self.violations)} seeds with violations",
@@ -142,10 +143,10 @@ def run(
 def run_all(seeds: Iterable[int], empty: Path, *, seconds: float | None = None, hard: int | None = None) -> Total:
     """Play several seeds, or as many of them as there is time for, or as it takes for so many hard faults."""
     total = Total()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     for seed in seeds:
         total.add(run(seed, empty))
-        total.seconds = time.perf_counter() - started
+        total.seconds, total.cpu = time.perf_counter() - started, time.process_time() - cpu
         if (seconds is not None and total.seconds > seconds) or (hard is not None and total.hard >= hard):
             break
     return total
@@ -159,6 +160,7 @@ def _sealed(seed: int) -> Iterator[None]:
     random.seed(f"{seed}/global")
     logging.disable(logging.CRITICAL)
     gc.disable()
+    gc.freeze()  # what was there before need not be looked through when what a seed left is collected
     try:
         with (
             mock.patch.object(secrets, "token_bytes", lambda size=32: chance.randbytes(size)),
@@ -167,6 +169,7 @@ def _sealed(seed: int) -> Iterator[None]:
         ):
             yield
     finally:
+        gc.unfreeze()
         gc.enable()
         logging.disable(level)
         random.setstate(state)

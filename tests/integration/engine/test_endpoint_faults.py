@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engines import ETH, Engine, configured, opened
+from engines import CHAIN, ETH, Engine, configured, opened
 from faults import LIES, FaultProxy, Mode
 
 from pepay_core.services.paging import Page
@@ -281,3 +281,29 @@ async def test_an_invoice_expires_only_by_time_that_two_endpoints_have_looked_at
         await bench.pass_time(30)
     await bench.engine.close_due()
     assert (await bench.engine.get(invoice))["status"] == "expired"
+
+
+async def test_who_watches_again_goes_on_from_what_another_watcher_left(tmp_path, database_url, market, anvil, clock):
+    async with AsyncExitStack() as stack:
+        proxies = [await stack.enter_async_context(FaultProxy(anvil.url, seed=place)) for place in range(2)]
+        settings = configured(tmp_path, database_url, market, anvil, rpc=[each.url for each in proxies])
+        first = await stack.enter_async_context(opened(settings, anvil, clock))
+        first.mine(4)
+        await first.look()
+        await clock.advance(60)
+        other = await stack.enter_async_context(opened(settings, anvil, clock, first.caller))
+        anvil.reorg(3)
+        for _ in range(4):
+            other.mine(2)
+            await other.look()
+
+        await clock.advance(60)
+        for _ in range(4):
+            first.mine()
+            await first.look()
+
+        async with first.runtime.store.read() as tx:
+            newest = await tx.chains.newest_checkpoint(CHAIN)
+            covered = await tx.chains.coverage(CHAIN)
+        assert newest.height == anvil.height
+        assert max(each.until for each in covered) >= newest.time
