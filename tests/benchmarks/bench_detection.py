@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -126,8 +126,9 @@ async def open_chain(node, town, http, *, traced, max_range=64):
     chain = EvmChain(network, http, SystemClock())
     await chain.open()
     if not traced:
-        for able in chain._abilities.values():
-            able.trace = None
+        for endpoint in chain._rpc.endpoints:
+            able = await chain._abilities.of(endpoint)
+            able.shown = replace(able.shown, trace=None)
     return chain
 
 

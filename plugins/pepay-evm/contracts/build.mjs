@@ -35,6 +35,24 @@ const modules = [
     sources: ["Hostile.sol"],
     contracts: ["Reentrant", "Liar", "GasBurner", "Picky", "Closed"],
   },
+  {
+    path: "tests/contracts/odd_bytecode.py",
+    says: "Tokens that misbehave, compiled: written by ``contracts/build.mjs``, and compared with their sources by a test.",
+    sources: ["OddTokens.sol"],
+    contracts: ["FeeToken", "RebasingToken", "LyingToken", "GuardedToken", "Logic", "Upgradeable", "Purse"],
+    evmVersion: "paris",
+    runs: 200,
+  },
+  {
+    path: "tests/contracts/payers_bytecode.py",
+    says: "Contracts that send native coin, compiled: written by ``contracts/build.mjs``, and compared with their sources by a test.",
+    sources: ["Payers.sol"],
+    contracts: ["Payer", "Bequest", "Founder"],
+    // Nodes are given it at the address that it has on every network.
+    deployed: ["Multicall"],
+    evmVersion: "paris",
+    runs: 200,
+  },
 ];
 
 function compile({ sources, evmVersion = "cancun", runs = 10000 }) {

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,29 @@ def rebuilt(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("shipped", ["src/pepay_evm/bytecode.py", "src/pepay_evm/bytecode_scan.py", "../../tests/support/hostile.py"])
+@pytest.mark.parametrize(
+    "shipped",
+    [
+        "src/pepay_evm/bytecode.py",
+        "src/pepay_evm/bytecode_scan.py",
+        "tests/contracts/odd_bytecode.py",
+        "tests/contracts/payers_bytecode.py",
+        "../../tests/support/hostile.py",
+    ],
+)
 def test_the_bytecode_is_what_the_pinned_compiler_makes_of_the_sources(rebuilt, shipped):
     path = PLUGIN / shipped
 
     assert path.read_text(encoding="utf-8") == (rebuilt / path.name).read_text(encoding="utf-8"), "run: cd contracts && npm ci && node build.mjs"
+
+
+def test_every_module_that_holds_compiled_code_is_compared(rebuilt):
+    # Longer than any address, topic or selector: only what a compiler has written is.
+    holding = {
+        path.name for folder in ("src", "tests") for path in (PLUGIN / folder).rglob("*.py") if re.search(r"0x60[0-9a-f]{120}", path.read_text())
+    }
+
+    assert holding == {path.name for path in rebuilt.iterdir()} - {"hostile.py"}
 
 
 def test_the_hash_in_every_deposit_address_is_that_of_the_code():

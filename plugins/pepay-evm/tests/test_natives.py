@@ -80,9 +80,9 @@ async def start(world):
 
 @every_way
 async def test_the_probe_finds_the_best_way(world, request):
-    (able,) = world.chain._abilities.values()
+    able = await world.chain._abilities.of(world.chain._rpc.endpoints[0])
     way = request.node.callspec.params["world"]
-    assert able.native == {FLAT: "trace_block", TREE: "debug_traceBlockByNumber"}.get(way, f"balances by {way}")
+    assert able.shown.native == {FLAT: "trace_block", TREE: "debug_traceBlockByNumber"}.get(way, f"balances by {way}")
 
 
 @every_way
@@ -91,7 +91,7 @@ async def test_of_four_hundred_transactions_the_twenty_that_reach_us_are_found(w
     count = 60 if request.node.callspec.params["world"] == TREE else 400
     chance = random.Random(7)
     node, nobody = world.node, f"0x{0xDEAD:040x}"
-    traced = world.chain._abilities[world.chain._rpc.endpoints[0]].trace is not None
+    traced = (await world.chain._abilities.of(world.chain._rpc.endpoints[0])).shown.trace is not None
     sends = []  # what is sent, each with what it brings: (destination, asset, units)
     token = f"eip155:31337/erc20:{world.token}"
 
@@ -168,7 +168,7 @@ async def test_both_kinds_of_traces_give_the_same_names(anvil, make_chain, proxy
     proxy.denied = {"trace_block"}
     other = make_chain(proxy.url)
     await other.open()
-    assert [able.trace for able in other._abilities.values()] == ["debug_traceBlockByNumber"]
+    assert (await other._abilities.of(other._rpc.endpoints[0])).shown.trace == "debug_traceBlockByNumber"
     anvil.rpc("evm_setBlockGasLimit", hex(2_000_000_000))
     chance = random.Random(3)
     for number in range(60):

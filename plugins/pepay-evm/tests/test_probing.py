@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 
 import odd_tokens
 import pytest
@@ -12,17 +13,32 @@ from pepay_core.api import ChainUnavailable, Verdict
 from pepay_core.clock import SystemClock
 from pepay_core.testing import erc20
 from pepay_core.testing.clock import FakeClock
-from pepay_evm.capabilities import UNKNOWN, Capabilities
 from pepay_evm.chain import EvmChain
 from pepay_evm.checks import NetworkCheck
+from pepay_evm.events import Events
 from pepay_evm.guarding import EVERY_SECONDS
 from pepay_evm.networks import erc20 as token_of
-from pepay_evm.probing import DEPLOYER, FACTORY, MULTICALL, RANGES, probe
-from pepay_evm.rpc import Endpoint, WrongChain
+from pepay_evm.probing import RANGES, probe
+from pepay_evm.rpc import Endpoint, RateLimited, WrongChain
 
-EVERYTHING = Capabilities(
-    trace="trace_block", override=True, deployless=True, receipts=True, finalized=True, safe=True, logs=True, log_range=RANGES[-1], deployer=True
-)
+USDC = "0x" + "dc" * 20
+EVENTS = Events([USDC])
+
+
+async def shown(endpoint):
+    """Return what the probe finds, without the block at which that was."""
+    return {**asdict(await probe(endpoint, EVENTS)), "head": None}
+
+
+EVERYTHING = {
+    "head": None,
+    "trace": "trace_block",
+    "way": "state override",
+    "by_hash": True,
+    "source": "eth_getLogs",
+    "log_range": RANGES[-1],
+    "finalized": True,
+}
 
 
 @pytest.fixture
@@ -50,40 +66,21 @@ def without(*methods, code=-32601, message="the method does not exist/is not ava
 
 async def test_a_node_that_can_do_everything_is_known_for_it(anvil, endpoint):
     anvil.mine(RANGES[-1])
-    for place in (MULTICALL, FACTORY):
-        anvil.rpc("anvil_setCode", place, "0x00")
-    found = await probe(endpoint(anvil.url))
+    found = await probe(endpoint(anvil.url), EVENTS)
     assert found.head.height == RANGES[-1]
-    assert found.capabilities == Capabilities(
-        trace="trace_block",
-        override=True,
-        deployless=True,
-        receipts=True,
-        finalized=True,
-        safe=True,
-        logs=True,
-        log_range=RANGES[-1],
-        deployer=True,
-        factory=True,
-        multicall=True,
-    )
-
-
-async def test_what_is_not_deployed_is_not_there(anvil, endpoint):
-    anvil.rpc("anvil_setCode", DEPLOYER, "0x")
-    found = (await probe(endpoint(anvil.url))).capabilities
-    assert (found.deployer, found.factory, found.multicall) == (False, False, False)
+    assert found.lack is None
+    assert await shown(endpoint(anvil.url)) == EVERYTHING
 
 
 @pytest.mark.parametrize(
     ("methods", "changes"),
     [
-        (["trace_block"], {"trace": "debug"}),
+        (["trace_block"], {"trace": "debug_traceBlockByNumber"}),
         (["trace_block", "debug_traceBlockByNumber"], {"trace": None}),
-        (["eth_getBlockReceipts"], {"receipts": False}),
-        (["eth_getLogs"], {"logs": False, "log_range": None}),
-        (["eth_call"], {"override": False, "deployless": False}),
-        (["eth_getCode"], {"deployer": False}),
+        (["eth_getBlockReceipts"], {}),
+        (["eth_getLogs"], {"source": "eth_getBlockReceipts", "log_range": None}),
+        (["eth_getLogs", "eth_getBlockReceipts"], {"source": None, "log_range": None}),
+        (["eth_call"], {"way": None, "by_hash": False}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )
@@ -91,8 +88,21 @@ async def test_a_method_that_is_missing_is_a_capability_less_and_nothing_else(an
     anvil.mine(RANGES[-1])
     for code, message in ((-32601, "the method does not exist"), (-32005, "upgrade your plan"), (403, "")):
         proxy.tamper = without(*methods, code=code, message=message)
-        expected = {**{name: getattr(EVERYTHING, name) for name in EVERYTHING.__slots__}, **changes}
-        assert (await probe(endpoint(proxy.url))).capabilities == Capabilities(**expected)
+        assert await shown(endpoint(proxy.url)) == {**EVERYTHING, **changes}
+
+
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_getBlockReceipts"])
+async def test_a_method_with_a_limit_of_zero_is_one_that_is_missing(anvil, endpoint, proxy, method):
+    anvil.mine(RANGES[-1])
+    proxy.tamper = without(method, code=-32005, message=f"method {method} in batch triggered rate limit")
+    expected = {"source": "eth_getBlockReceipts", "log_range": None} if method == "eth_getLogs" else {}
+    assert await shown(endpoint(proxy.url)) == {**EVERYTHING, **expected}
+
+
+async def test_an_endpoint_that_limits_everything_has_shown_nothing(endpoint, proxy):
+    node, proxy.tamper = endpoint(proxy.url), lambda _calls, _answers: 429
+    with pytest.raises(RateLimited):
+        await probe(node, EVENTS)
 
 
 async def test_a_node_that_does_not_know_overrides_or_tags_is_not_asked_for_them(anvil, endpoint, proxy):
@@ -101,13 +111,13 @@ async def test_a_node_that_does_not_know_overrides_or_tags_is_not_asked_for_them
             params = calls[answer["id"]]["params"]
             if len(params) == 3:
                 answer["result"] = "0x"
-            elif params[:1] in (["finalized"], ["safe"]):
+            elif params[:1] == ["finalized"]:
                 answer["result"] = None
         return answers
 
+    anvil.mine(RANGES[-1])
     proxy.tamper = old
-    found = (await probe(endpoint(proxy.url))).capabilities
-    assert (found.override, found.deployless, found.finalized, found.safe) == (False, True, False, False)
+    assert await shown(endpoint(proxy.url)) == {**EVERYTHING, "way": "creation call", "finalized": False}
 
 
 @pytest.mark.parametrize("most", [1, 10, 500])
@@ -117,13 +127,15 @@ async def test_the_range_of_events_is_the_largest_that_was_answered(anvil, endpo
     def limited(calls, answers):
         for answer in answers:
             asked = calls[answer["id"]]
-            if asked["method"] == "eth_getLogs" and int(asked["params"][0]["toBlock"], 16) - int(asked["params"][0]["fromBlock"], 16) >= most:
-                answer.pop("result", None)
-                answer["error"] = {"code": -32000, "message": f"up to a {most} block range"}
+            if asked["method"] == "eth_getLogs" and "toBlock" in asked["params"][0]:
+                blocks = int(asked["params"][0]["toBlock"], 16) - int(asked["params"][0]["fromBlock"], 16) + 1
+                if blocks > most:
+                    answer.pop("result", None)
+                    answer["error"] = {"code": -32000, "message": f"up to a {most} block range"}
         return answers
 
     proxy.tamper = limited
-    assert (await probe(endpoint(proxy.url))).capabilities.log_range == most
+    assert (await probe(endpoint(proxy.url), EVENTS)).log_range == most
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, "0x", 7, [{}], "0x" + "00" * 32])
@@ -133,36 +145,54 @@ async def test_nonsense_is_no_capability_and_no_failure(anvil, endpoint, proxy, 
     def garble(calls, answers):
         for each in answers:
             asked = calls[each["id"]]
-            if asked["method"] != "eth_chainId" and asked["params"][:1] != ["latest"]:
+            if asked["method"] not in {"eth_chainId", "eth_getBlockByNumber"}:
                 each["result"] = answer
         return answers
 
     proxy.tamper = garble
-    found = await probe(endpoint(proxy.url))
+    found = await probe(endpoint(proxy.url), EVENTS)
     assert found.head.hash == head["hash"]
-    assert not found.capabilities.override
+    assert found.way is None
 
 
-async def test_a_probe_is_a_few_requests(anvil, endpoint, proxy):
-    await probe(endpoint(proxy.url))
-    assert len(proxy.batches) <= 4
-    assert sum(map(len, proxy.batches)) <= 24
+async def test_a_probe_is_two_requests(anvil, endpoint, proxy):
+    anvil.mine(RANGES[-1])
+    await probe(endpoint(proxy.url), EVENTS)
+    assert len(proxy.batches) == 2
+    assert sum(map(len, proxy.batches)) <= 18
 
 
-async def test_only_a_node_that_answers_nothing_fails_the_probe(anvil, endpoint):
+async def test_a_node_that_fails_fails_the_probe(anvil, endpoint):
     with pytest.raises(ChainUnavailable):
-        await probe(endpoint("http://127.0.0.1:9"))
+        await probe(endpoint("http://127.0.0.1:9"), EVENTS)
     with pytest.raises(WrongChain):
-        await probe(endpoint(anvil.url, 5))
+        await probe(endpoint(anvil.url, 5), EVENTS)
 
 
-async def test_a_network_opens_whatever_its_probe_finds(anvil, make_chain, proxy):
+async def test_a_network_opens_while_one_endpoint_can_be_probed_and_the_other_is_probed_when_it_is_wanted(anvil, make_chain, proxy):
     chain = make_chain(proxy.url, anvil.url)
     proxy.tamper = lambda calls, answers: answers if len(calls) == 1 else 500
     await chain.open()
-    probed = [endpoint.capabilities for endpoint in chain._rpc.endpoints]
-    assert probed[0] == UNKNOWN
-    assert probed[1].trace == "trace_block"
+    broken, sound = chain._rpc.endpoints
+    assert (await chain._abilities.of(sound)).shown.trace == "trace_block"
+    with pytest.raises(ChainUnavailable):
+        await chain._abilities.of(broken)
+    proxy.tamper = lambda _calls, answers: answers
+    assert (await chain._abilities.of(broken)).shown.trace == "trace_block"
+
+
+async def test_an_endpoint_is_probed_once_and_again_after_a_failure(make_chain, proxy):
+    chain = make_chain(proxy.url)
+    await chain.open()
+    (endpoint,) = chain._rpc.endpoints
+    before = len(proxy.batches)
+    known = await chain._abilities.of(endpoint)
+    assert len(proxy.batches) == before
+    chain._rpc.standing(endpoint).failed("it did not answer")
+    proxy.denied = {"trace_block"}
+    again = await chain._abilities.of(endpoint)
+    assert (known.shown.trace, again.shown.trace) == ("trace_block", "debug_traceBlockByNumber")
+    assert again.span is known.span
 
 
 # --- tokens that become others ---------------------------------------------------
@@ -264,16 +294,16 @@ async def test_doctor_says_what_is_missing_and_what_to_do(http, make_network, pr
     found = {finding.message: finding for finding in await findings(make_network(proxy.url), http)}
     (events,) = [finding for message, finding in found.items() if "events" in message]
     (native,) = [finding for message, finding in found.items() if "contracts send" in message]
-    assert (events.verdict, native.verdict) == (Verdict.PROBLEM, Verdict.WARNING)
+    assert (events.verdict, native.verdict) == (Verdict.PROBLEM, Verdict.PROBLEM)
     assert events.remedy
     assert native.remedy
 
 
-async def test_doctor_warns_of_an_endpoint_whose_events_must_be_read_from_receipts(http, make_network, proxy):
+async def test_doctor_says_what_it_costs_that_events_are_read_from_receipts(http, make_network, proxy):
     proxy.tamper = without("eth_getLogs")
     (finding,) = await findings(make_network(proxy.url), http)
     assert finding.verdict is Verdict.WARNING
-    assert "receipts" in finding.message
+    assert "eth_getBlockReceipts" in finding.message
 
 
 async def test_doctor_says_that_finality_needs_a_tag_that_the_endpoint_does_not_know(http, make_network, proxy):

@@ -29,7 +29,7 @@ from pepay_core.api import (
     WalletView,
 )
 from pepay_evm import addresses, decoding, deposits, derivation, links
-from pepay_evm.abilities import find_out
+from pepay_evm.abilities import AbilitiesBook
 from pepay_evm.balances import NATIVE, pack
 from pepay_evm.balances import read as read_balances
 from pepay_evm.court import Court
@@ -39,8 +39,6 @@ from pepay_evm.heads import Heads
 from pepay_evm.inspecting import Inspector, transaction_hash
 from pepay_evm.networks import contract_of
 from pepay_evm.pool import Rpc
-from pepay_evm.probing import probe_all
-from pepay_evm.ranges import Span
 from pepay_evm.readiness import read_readiness
 from pepay_evm.rpc import Call, NodeError, WrongChain
 from pepay_evm.scanning import Scanner, spelling
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from pepay_core.api import ChainId, Clock, Http, PaymentRequest, Reference, Scan, Source, Testimony, Transfer, Watchlist
-    from pepay_evm.abilities import Abilities
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
 
@@ -91,7 +88,7 @@ class EvmChain(Chain):
         self._scanner = Scanner(network, {address: token.id for address, token in self._contracts.items()})
         self._inspector = Inspector(network, {address: token.id for address, token in self._contracts.items()})
         self._heads = Heads(network.ws, http, clock, silence=max(_SILENCE, 20 * network.block_seconds))
-        self._abilities: dict[Endpoint, Abilities] = {}
+        self._abilities = AbilitiesBook(self._rpc, self._scanner.events, max_range=network.max_range)
 
     def __repr__(self) -> str:
         return f"<EvmChain {self.id} {self.name}>"
@@ -122,7 +119,7 @@ class EvmChain(Chain):
         except ChainUnavailable as exc:
             raise NotReady(f"{self.name}: {exc.message}") from exc
         self.refused_kinds = {} if readiness.refusal is None else {deposits.KIND: readiness.refusal}
-        _, *lacking = await asyncio.gather(probe_all(self._rpc.endpoints), *map(self._prepare, self._rpc.endpoints))
+        lacking = await asyncio.gather(*map(self._prepare, self._rpc.endpoints))
         if None not in lacking:
             raise NotReady(f"{self.name}: {'; '.join(map(str, lacking))}")
 
@@ -216,7 +213,7 @@ class EvmChain(Chain):
         async def look(endpoint: Endpoint) -> Scan:
             nonlocal reading
             reading = endpoint
-            able = asked = await self._able(endpoint)
+            able = asked = await self._abilities.of(endpoint)
             wanted = until.height - after.height
             while True:
                 span = max(min(able.span.blocks, wanted), 1)
@@ -229,8 +226,8 @@ class EvmChain(Chain):
                     if able is not asked:
                         raise
                     # Or that the endpoint is another node by now, which does not have a method that is counted on.
-                    able.stale = True
-                    able = await self._able(endpoint)
+                    self._abilities.doubt(endpoint)
+                    able = await self._abilities.of(endpoint)
                 except ChainUnavailable:
                     able.span.failed(span)  # too large an answer is one of the reasons
                     raise
@@ -283,7 +280,7 @@ class EvmChain(Chain):
         packed = pack(by_address)
 
         async def ask(endpoint: Endpoint) -> dict[tuple[Destination, AssetId], int]:
-            able = await self._able(endpoint)
+            able = await self._abilities.of(endpoint)
             if able.reader is None:
                 raise ChainUnavailable(f"{endpoint.label} does not let balances be read")
             found: dict[tuple[Destination, AssetId], int] = {}
@@ -324,22 +321,9 @@ class EvmChain(Chain):
         """Find out what an endpoint can do; return in words why it cannot be used, or None."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                await self._able(endpoint)
+                await self._abilities.of(endpoint)
         except ChainUnavailable as exc:
             return exc.message
         except TimeoutError:
             return f"{endpoint.label} took too long"
         return None
-
-    async def _able(self, endpoint: Endpoint) -> Abilities:
-        """Return what an endpoint can do, having asked it where that is not known, or no longer."""
-        able = self._abilities.get(endpoint)
-        losses = self._rpc.standing(endpoint).losses
-        if able is None or able.stale or able.losses != losses:
-            # Whatever comes back after a failure may be another node.
-            span = Span(self._network.max_range) if able is None else able.span
-            kept = None if able is None else able.kept
-            able = await find_out(endpoint, self._scanner.events, span)
-            able.kept, able.losses = able.kept if kept is None else kept, losses
-            self._abilities[endpoint] = able
-        return able

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.api import ChainUnavailable, Check, Finding, SourceState, Verdict
 from pepay_evm import seals
 from pepay_evm.contracts import read_facts
+from pepay_evm.events import Events, Source
 from pepay_evm.guarding import problem
 from pepay_evm.networks import contract_of
 from pepay_evm.pool import Rpc
@@ -36,6 +37,7 @@ class NetworkCheck(Check):
         self._clock = clock
         self._rpc = Rpc(network.rpc, http, clock, network.number, block_seconds=network.block_seconds, timeout=network.timeout)
         self._survey = Survey(network, self._rpc, clock)
+        self._events = Events(network.contracts)
         self._section = f"[plugin.evm.networks.{network.key}]"
 
     async def run(self) -> list[Finding]:
@@ -66,7 +68,7 @@ class NetworkCheck(Check):
     async def _judge(self, endpoint: Endpoint) -> list[Finding]:
         subject = f"{self._network.name} {endpoint.label}"
         try:
-            probed = await probe(endpoint)
+            shown = await probe(endpoint, self._events)
             facts = await read_facts(endpoint, [contract_of(token.id) for token in self._network.tokens])
         except WrongChain as exc:
             return [
@@ -75,9 +77,8 @@ class NetworkCheck(Check):
         except ChainUnavailable as exc:
             return [Finding(Verdict.PROBLEM, subject, exc.message, f"start the node, or give {self._section} another rpc")]
 
-        head, able = probed.head, probed.capabilities
         findings: list[Finding] = []
-        age = self._clock.now() - head.time
+        age = self._clock.now() - shown.head.time
         if not self._network.idle and age > timedelta(seconds=max(60.0, 20 * self._network.block_seconds)):
             findings.append(
                 Finding(
@@ -90,30 +91,29 @@ class NetworkCheck(Check):
                 findings.append(Finding(Verdict.PROBLEM, f"{subject} {token.symbol}", reason, f"correct tokens in {self._section}"))
         (latest,) = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False))])
         sealed = "" if seals.form_of(latest) else "; its headers cannot be verified, because their form is not known"
-        findings += [Finding(verdict, subject, message, remedy) for verdict, message, remedy in self._lacks(able, head.height)]
-        return findings or [Finding(Verdict.OK, subject, f"at block {head.height}; {_in_words(able)}{sealed}")]
+        findings += [Finding(verdict, subject, message, remedy) for verdict, message, remedy in self._lacks(shown)]
+        return findings or [Finding(Verdict.OK, subject, f"at block {shown.head.height}; {_in_words(shown)}{sealed}")]
 
-    def _lacks(self, able: Capabilities, height: int) -> Iterator[tuple[Verdict, str, str]]:
+    def _lacks(self, shown: Capabilities) -> Iterator[tuple[Verdict, str, str]]:
         """Tell what an endpoint cannot do, what that costs, and what to do about it."""
-        if not able.logs and able.receipts:
-            message = "it tells no events (eth_getLogs), so all receipts of every block are read instead, which is much more to transfer"
-            yield Verdict.WARNING, message, self._network.logs_advice or "use an endpoint that answers eth_getLogs"
-        elif not able.logs:
-            advice = self._network.logs_advice or "use an endpoint that answers eth_getLogs"
-            yield Verdict.PROBLEM, "it tells no events (eth_getLogs), so payments in tokens are not seen through it", advice
-        elif able.log_range is not None and able.log_range < _ENOUGH_BLOCKS <= height:
-            message = f"it tells the events of no more than {able.log_range} block(s) at a time, so catching up after an outage is slow"
+        advice = self._network.logs_advice or "use an endpoint that answers eth_getLogs"
+        if shown.source is None:
+            yield Verdict.PROBLEM, "it tells no events (neither eth_getLogs nor eth_getBlockReceipts), so nothing is asked of it", advice
+        elif shown.source is not Source.RANGE:
+            yield Verdict.WARNING, f"it tells the events of one block at a time ({shown.source}), so catching up after an outage is slow", advice
+        elif shown.log_range is not None and shown.log_range < _ENOUGH_BLOCKS <= shown.head.height:
+            message = f"it tells the events of no more than {shown.log_range} block(s) at a time, so catching up after an outage is slow"
             yield Verdict.WARNING, message, "use an endpoint, or a plan, with a larger range for eth_getLogs"
-        if self._network.wants_finalized and not able.finalized:
+        if self._network.wants_finalized and not shown.finalized:
             message = "it does not know which block is finalized, so payments that wait for that are never confirmed through it"
             yield Verdict.PROBLEM, message, f"use another endpoint, or give a number of blocks as confirmations in {self._section}"
-        if able.trace is None and not (able.override or able.deployless or able.multicall):
-            message = f"it tells nothing of the {self._network.native.symbol} that contracts send, as some exchanges and wallets do"
-            yield Verdict.WARNING, message, "add an endpoint with trace_block, debug_traceBlockByNumber, or eth_call with state overrides"
+        if shown.trace is None and shown.way is None:
+            coin = self._network.native.symbol
+            message = f"it tells nothing of the {coin} that contracts send, as some exchanges and wallets do, so nothing is asked of it"
+            yield Verdict.PROBLEM, message, "use an endpoint with trace_block, debug_traceBlockByNumber, or eth_call with state overrides"
 
 
-def _in_words(able: Capabilities) -> str:
-    trace = {"trace_block": "trace_block", "debug": "debug_traceBlockByNumber", None: "comparing balances"}[able.trace]
+def _in_words(shown: Capabilities) -> str:
     # On a chain that has just begun there was no longer range to ask about.
-    events = f"; events of up to {able.log_range} blocks at a time" if (able.log_range or 0) >= _ENOUGH_BLOCKS else ""
-    return f"what contracts send is seen by {trace}{events}"
+    events = f"; events of up to {shown.log_range} blocks at a time" if (shown.log_range or 0) >= _ENOUGH_BLOCKS else ""
+    return f"what contracts send is seen by {shown.native}{events}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ChainUnavailable
 from pepay_evm import blooms, decoding
@@ -27,12 +27,16 @@ class Source(StrEnum):
     BLOCK = "eth_getLogs by block hash"
 
 
+SYSTEM: Final = "0xfffffffffffffffffffffffffffffffffffffffe"
+"""The address in whose name EIP-7708 logs transfers of the native coin, on networks that have it."""
+
+
 class Events:
-    """Asks for the Transfer events of some contracts, and for the flushes of the deposit factory."""
+    """Asks for the Transfer events of some contracts and of the native coin, and for the flushes of the deposit factory."""
 
     def __init__(self, contracts: Collection[str]) -> None:
-        topics = dict.fromkeys(contracts, TRANSFER) | {FACTORY: FLUSHED}
-        self.filter = {"address": list(topics), "topics": [[TRANSFER, FLUSHED]]}
+        topics = dict.fromkeys((*contracts, SYSTEM), TRANSFER) | {FACTORY: FLUSHED}
+        self._filter = {"address": list(topics), "topics": [[TRANSFER, FLUSHED]]}
         self._topics = topics
         self._masks = {address: blooms.mask(address, topic) for address, topic in topics.items()}
 
@@ -40,11 +44,15 @@ class Events:
         """Return what can be asked before the blocks' hashes are known."""
         match source:
             case Source.RANGE:
-                return [Call("eth_getLogs", ({"fromBlock": hex(heights[0]), "toBlock": hex(heights[-1]), **self.filter},))]
+                return [Call("eth_getLogs", ({"fromBlock": hex(heights[0]), "toBlock": hex(heights[-1]), **self._filter},))]
             case Source.RECEIPTS:
                 return [Call("eth_getBlockReceipts", (hex(height),)) for height in heights]
             case Source.BLOCK:
                 return []
+
+    def of_block(self, block: str) -> Call:
+        """Return what asks for the events of one block, by its hash."""
+        return Call("eth_getLogs", ({"blockHash": block, **self._filter},))
 
     async def read(self, endpoint: Endpoint, source: Source, headers: Sequence[Header], answers: Sequence[Any]) -> list[Log]:
         """Return the events of the blocks, from the answers to :meth:`calls`; raises ChainUnavailable where any may be missing."""
@@ -76,7 +84,7 @@ class Events:
     async def _of_blocks(self, endpoint: Endpoint, headers: Sequence[Header]) -> list[Log]:
         if not headers:
             return []
-        answers = await endpoint.ask([Call("eth_getLogs", ({"blockHash": header.hash, **self.filter},)) for header in headers])
+        answers = await endpoint.ask([self.of_block(header.hash) for header in headers])
         found: list[Log] = []
         for header, answer in zip(headers, answers, strict=True):
             logs = decoding.logs(answer)

@@ -1,140 +1,133 @@
-"""The probe: what an endpoint can do, asked in a few batches at start, and by ``pepay doctor``.
+"""The probe: what an endpoint can do, found out by asking, in two batches where the node is an ordinary one.
 
-It is lenient: a method that is missing, refused or too slow is a capability that the endpoint does not have. Nothing that money depends on
-is decided here.
+A method that is missing or refused is a capability that the endpoint does not have. An endpoint that fails has shown nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.api import ChainUnavailable
-from pepay_evm import decoding
+from pepay_core.api import Block, ChainUnavailable
+from pepay_evm import balances, decoding, tracing
+from pepay_evm.balances import NATIVE, Reader, Way
 from pepay_evm.capabilities import Capabilities
-from pepay_evm.deposits import DEPLOYER, FACTORY
-from pepay_evm.rpc import Call, NodeError
+from pepay_evm.events import Source
+from pepay_evm.rpc import Call, NodeError, RateLimited
+from pepay_evm.tracing import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepay_evm.decoding import Header
+    from pepay_evm.events import Events
     from pepay_evm.rpc import Endpoint
-
-MULTICALL: Final = "0xca11bde05977b3631167028862be2a173976ca11"
 
 RANGES: Final = (1, 10, 100, 500, 1000, 2000)
 """The numbers of blocks for which events are asked; more at once would be of no use."""
 
-_SECONDS: Final = 8.0
-# Code that returns the number 42, and creation code that does: both are the same.
-_ANSWER: Final = "0x602a60005260206000f3"
-_FORTY_TWO: Final = f"0x{42:064x}"
+# An address and a topic that no event has: the question is about the range, and the answer should be short.
 _NOBODY: Final = "0x00000000000000000000000000000000000a11ce"
-# A topic that no event has: the question is about the range, and the answer should be short.
 _NOTHING: Final = "0x" + "5a" * 32
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """What the probe found: the newest block, and the capabilities."""
+async def probe(endpoint: Endpoint, events: Events) -> Capabilities:
+    """Return what an endpoint can do; raises ChainUnavailable where it fails."""
+    latest, finalized = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False)), _lenient("eth_getBlockByNumber", "finalized", False)])
+    if latest is None:
+        raise ChainUnavailable(f"{endpoint.label} has no blocks")
+    header = decoding.header(latest, full=False)
+    block = Block(header.height, header.hash, header.time)
+    # Somebody who probably owns something: whether balances are read from the right block shows by comparison.
+    canary = decoding.data(latest["miner"], length=20) if latest.get("miner") else NATIVE
+    readers = [Reader(way, by_hash=False) for way in Way]
+    ranges = [RANGES[0], *(blocks for blocks in RANGES[1:] if blocks <= block.height + 1)]
 
-    head: Header
-    capabilities: Capabilities
+    native = [
+        tracing.trace_call(Trace.FLAT, block.height),
+        Call("eth_getBalance", (canary, hex(block.height))),
+        Call("eth_call", ({"to": canary}, {"blockHash": block.hash})),
+        *(call for reader in readers for call in balances.calls(reader, NATIVE, canary[2:], block)),
+    ]
+    told, by_range, receipts, by_block = await _ask(
+        endpoint,
+        native,
+        [
+            *events.calls(Source.RANGE, range(block.height, block.height + 1)),
+            *(_nothing(block.height - blocks + 1, block.height) for blocks in ranges[1:]),
+        ],
+        events.calls(Source.RECEIPTS, range(block.height, block.height + 1)),
+        [events.of_block(block.hash)],
+    )
+    flat, owned, pinned, *read = told
+    trace = Trace.FLAT if _traces(Trace.FLAT, header, flat) else await _tree(endpoint, header)
+    way = next((reader.way for reader, answer in zip(readers, read, strict=True) if _reads(reader, canary, answer, owned)), None)
+    shown = {Source.RANGE: by_range[0], Source.RECEIPTS: receipts[0], Source.BLOCK: by_block[0]}
+    source = next((each for each, answer in shown.items() if isinstance(answer, list)), None)
+    return Capabilities(
+        head=block,
+        trace=trace,
+        way=way,
+        by_hash=way is not None and not _refused(pinned),
+        source=source,
+        log_range=max(blocks for blocks, answer in zip(ranges, by_range, strict=True) if isinstance(answer, list))
+        if source is Source.RANGE
+        else None,
+        finalized=isinstance(finalized, dict),
+    )
 
 
-async def probe(endpoint: Endpoint) -> Probed:
-    """Return what an endpoint can do.
+async def _ask(endpoint: Endpoint, native: Sequence[Call], *events: Sequence[Call]) -> list[list[Any]]:
+    """Return the answers to each group of calls: from one batch, or from one batch for each group where the node limits a method.
 
-    Raises ChainUnavailable, and WrongChain, only when it does not even tell its newest block.
+    Some endpoints have a limit of zero on a way to read events that they do not want to serve: it is one that they do not have.
     """
-    latest, *_ = await endpoint.ask([Call("eth_getBlockByNumber", ("latest", False))])
-    head = decoding.header(latest, full=False)
-    facts, ranges, traced = await asyncio.gather(_facts(endpoint, head), _log_range(endpoint, head), _trace(endpoint, head))
-    finalized, safe, receipts, override, deployless, deployer, factory, multicall = facts
-    return Probed(
-        head,
-        Capabilities(
-            trace=traced,
-            override=override == _FORTY_TWO,
-            deployless=deployless == _FORTY_TWO,
-            receipts=_list(receipts),
-            finalized=isinstance(finalized, dict),
-            safe=isinstance(safe, dict),
-            logs=ranges is not None,
-            log_range=ranges,
-            deployer=_is_code(deployer),
-            factory=_is_code(factory),
-            multicall=_is_code(multicall),
-        ),
-    )
+    groups = [[_lenient(call.method, *call.params) for call in group] for group in (native, *events)]
+    with suppress(RateLimited):
+        answers = iter(await endpoint.ask([call for group in groups for call in group]))
+        return [[next(answers) for _ in group] for group in groups]
+    found = [await endpoint.ask(groups[0])]
+    for group in groups[1:]:
+        try:
+            found.append(await endpoint.ask(group))
+        except RateLimited:
+            found.append([None] * len(group))
+    return found
 
 
-async def probe_all(endpoints: Sequence[Endpoint]) -> None:
-    """Remember of each endpoint what it can do; one that does not answer is left as it is."""
-
-    async def one(endpoint: Endpoint) -> None:
-        with contextlib.suppress(ChainUnavailable, TimeoutError):
-            async with asyncio.timeout(_SECONDS):
-                endpoint.capabilities = (await probe(endpoint)).capabilities
-
-    await asyncio.gather(*map(one, endpoints))
+async def _tree(endpoint: Endpoint, header: Header) -> Trace | None:
+    """Return whether transactions can be traced one by one: a dear question, asked only where there is no cheaper one."""
+    call = tracing.trace_call(Trace.TREE, header.height)
+    (tree,) = await endpoint.ask([_lenient(call.method, *call.params)])
+    return Trace.TREE if _traces(Trace.TREE, header, tree) else None
 
 
-async def _facts(endpoint: Endpoint, head: Header) -> list[Any]:
-    return await _leniently(
-        endpoint,
-        [
-            Call("eth_getBlockByNumber", ("finalized", False)),
-            Call("eth_getBlockByNumber", ("safe", False)),
-            Call("eth_getBlockReceipts", (head.hash,)),
-            Call("eth_call", ({"to": _NOBODY, "data": "0x"}, "latest", {_NOBODY: {"code": _ANSWER}})),
-            Call("eth_call", ({"data": _ANSWER}, "latest")),
-            *(Call("eth_getCode", (place, "latest")) for place in (DEPLOYER, FACTORY, MULTICALL)),
-        ],
-    )
+def _lenient(method: str, *params: Any) -> Call:
+    return Call(method, params, lenient=True)
 
 
-async def _log_range(endpoint: Endpoint, head: Header) -> int | None:
-    """Return the largest range for which events were told; those that reach below the first block are not asked for."""
-    ranges = [RANGES[0], *(blocks for blocks in RANGES[1:] if blocks <= head.height + 1)]
-    answers = await _leniently(
-        endpoint,
-        [
-            Call(
-                "eth_getLogs", ({"fromBlock": hex(head.height - blocks + 1), "toBlock": hex(head.height), "address": _NOBODY, "topics": [_NOTHING]},)
-            )
-            for blocks in ranges
-        ],
-    )
-    return max((blocks for blocks, answer in zip(ranges, answers, strict=True) if _list(answer)), default=None)
+def _nothing(first: int, last: int) -> Call:
+    return Call("eth_getLogs", ({"fromBlock": hex(first), "toBlock": hex(last), "address": _NOBODY, "topics": [_NOTHING]},))
 
 
-async def _trace(endpoint: Endpoint, head: Header) -> Any:
-    """Return how the endpoint tells what contracts send, if it does; this may be a long answer, so it is asked by itself."""
-    (traces,) = await _leniently(endpoint, [Call("trace_block", (hex(head.height),))])
-    if _list(traces):
-        return "trace_block"
-    tracer = {"tracer": "callTracer"}
-    (traces,) = await _leniently(endpoint, [Call("debug_traceBlockByNumber", (hex(head.height), tracer))])
-    return "debug" if _list(traces) else None
-
-
-async def _leniently(endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
-    """Return an answer for each call, with None for all that failed; an endpoint that fails altogether gave none."""
+def _traces(trace: Trace, header: Header, answer: Any) -> bool:
+    if not isinstance(answer, list):
+        return False
     try:
-        async with asyncio.timeout(_SECONDS):
-            answers = await endpoint.ask([Call(call.method, call.params, lenient=True) for call in calls])
-    except (ChainUnavailable, TimeoutError):
-        return [None] * len(calls)
-    return [None if isinstance(answer, NodeError) else answer for answer in answers]
+        tracing.moves(trace, header, answer)
+    except ChainUnavailable:
+        return False
+    return True
 
 
-def _list(answer: Any) -> bool:
-    return isinstance(answer, list)
+def _reads(reader: Reader, canary: str, answer: Any, owned: Any) -> bool:
+    try:
+        found = balances.understood(reader, canary[2:], [answer])
+        return found is not None and found.get(canary, 0) == decoding.quantity(owned)
+    except ChainUnavailable:
+        return False
 
 
-def _is_code(answer: Any) -> bool:
-    return isinstance(answer, str) and len(answer) > 2
+def _refused(answer: Any) -> bool:
+    """Tell whether a block's hash was refused as a parameter: a call that was made, and failed, was not refused."""
+    return isinstance(answer, NodeError) and "revert" not in answer.message.lower()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pepay_core.api import ChainUnavailable, InvalidInput, Unavailable, encode
-from pepay_evm.capabilities import UNKNOWN
 from pepay_evm.decoding import quantity
 from pepay_evm.seals import Seal
 
@@ -83,8 +82,6 @@ class Endpoint:
         # How many calls it takes at once, as far as it has shown; 0: not even a batch of one.
         self._batch = _UNLIMITED
         self.label = label or label_of(url)
-        # What the probe at start found; see ``probing.py``.
-        self.capabilities = UNKNOWN
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.label}>"

@@ -12,7 +12,7 @@ from pepay_evm.balances import CALLS_AT_ONCE
 from pepay_evm.decoding import TRANSFER, Header, Log, Malformed, Receipt
 from pepay_evm.deltas import Flows
 from pepay_evm.departures import Departures
-from pepay_evm.events import Events
+from pepay_evm.events import SYSTEM, Events
 from pepay_evm.natives import Concern, Untraced, listed, traced
 from pepay_evm.rpc import Call
 from pepay_evm.tracing import trace_call
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from pepay_evm.abilities import Abilities
     from pepay_evm.networks import Network
     from pepay_evm.rpc import Endpoint
-
-SYSTEM: Final = "0xfffffffffffffffffffffffffffffffffffffffe"
-"""The address in whose name EIP-7708 logs transfers of the native coin, on networks that have it."""
 
 _HEADERS_KEPT: Final = 64
 _WORD: Final = 66
@@ -54,7 +51,7 @@ class Scanner:
         self._assets = {**assets, SYSTEM: network.native.id}
         self._verifier = Verifier(network)
         self._departures = Departures(network.id, network.native.id, assets)
-        self.events = Events(self._assets)
+        self.events = Events(network.contracts)
         self._untraced = Untraced()
 
     async def look(self, endpoint: Endpoint, able: Abilities, watched: Watchlist, after: Block, until: Block, span: int) -> Scan:
@@ -62,13 +59,15 @@ class Scanner:
 
         One request reads the headers, the events, and the traces or the balances; only what concerns us is asked for again.
         """
+        trace, source = able.shown.trace, able.shown.source
+        assert source is not None
         last = min(until.height, after.height + span)
         heights = range(after.height + 1, last + 1)
         destinations = watched.by(spelling)
         calls = [Call("eth_getBlockByNumber", (hex(after.height), False))]
-        calls += [Call("eth_getBlockByNumber", (hex(height), able.trace is None)) for height in heights]
+        calls += [Call("eth_getBlockByNumber", (hex(height), trace is None)) for height in heights]
         before_events = len(calls)
-        calls += self.events.calls(able.source, heights) if heights else []
+        calls += self.events.calls(source, heights) if heights else []
         before_natives = len(calls)
         natives = self._native_calls(able, watched, destinations, heights, until)
         answers = await endpoint.ask([*calls, *(natives or ())])
@@ -78,15 +77,15 @@ class Scanner:
             if until.height == after.height and until.hash != after.hash:
                 raise ChainUnavailable(f"block {until.height} was replaced")
             return Scan(after, source=endpoint.label)
-        headers = _chained(endpoint, after, heights, answers[1:before_events], full=able.trace is None)
+        headers = _chained(endpoint, after, heights, answers[1:before_events], full=trace is None)
         if last == until.height and headers[-1].hash != until.hash:
             raise ChainUnavailable(f"block {until.height} was replaced")
         blocks = tuple(Block(each.height, each.hash, each.time) for each in headers)
 
-        logs = await self.events.read(endpoint, able.source, headers, answers[before_events:before_natives])
+        logs = await self.events.read(endpoint, source, headers, answers[before_events:before_natives])
         departures = await self._departures.read(endpoint, headers, logs)
-        if able.trace is not None:
-            moves = [tracing.moves(able.trace, header, answer) for header, answer in zip(headers, answers[before_natives:], strict=True)]
+        if trace is not None:
+            moves = [tracing.moves(trace, header, answer) for header, answer in zip(headers, answers[before_natives:], strict=True)]
             found, _ = await self._transfers(endpoint, traced(headers, moves, destinations), headers, logs, destinations)
         else:
             found, flows = await self._transfers(endpoint, listed(headers, destinations), headers, logs, destinations)
@@ -107,8 +106,8 @@ class Scanner:
         """Return what finds native coin, or None where it can only be asked when the range's last block is known."""
         if not heights:
             return []
-        if able.trace is not None:
-            return [trace_call(able.trace, height, until.hash if height == until.height else None) for height in heights]
+        if able.shown.trace is not None:
+            return [trace_call(able.shown.trace, height, until.hash if height == until.height else None) for height in heights]
         known = heights[-1] == until.height or (able.reader is not None and not able.reader.by_hash)
         calls = self._untraced.calls(able, watched, destinations, replace(until, height=heights[-1])) if known else None
         return calls if calls is not None and len(calls) <= CALLS_AT_ONCE else None

@@ -9,9 +9,9 @@ from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
 from pepay_evm.decoding import TRANSFER
 from pepay_evm.departures import FACTORY, FLUSHED
+from pepay_evm.events import SYSTEM
 from pepay_evm.networks import contract_of
 from pepay_evm.rpc import Call, NodeError
-from pepay_evm.scanning import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
