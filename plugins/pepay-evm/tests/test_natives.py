@@ -10,8 +10,9 @@ import pytest
 
 from pepay_core.api import ChainUnavailable, Destination, Watchlist
 from pepay_core.testing import erc20
+from pepay_evm import testimony
 from pepay_evm.networks import erc20 as token_of
-from pepay_evm.testimony import Vote, testify
+from pepay_evm.testimony import Vote
 
 MAX = 2**256 - 1
 NATIVE = "eip155:31337/slip44:60"
@@ -361,5 +362,5 @@ async def test_another_endpoint_agrees_and_does_not_deny_what_the_owner_took_awa
     world.node.mine()
     (swept,) = await world.look(begun, ours(0))
     forged = replace(plain, units=plain.units + 1)
-    votes = await testify(world.chain._rpc.endpoints[0], [plain, swept, forged])
+    votes = await testimony.testify(world.chain._rpc.endpoints[0], [plain, swept, forged])
     assert votes == [Vote.YES, Vote.SILENT, Vote.NO]
