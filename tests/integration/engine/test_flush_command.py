@@ -67,7 +67,8 @@ async def test_the_factory_is_deployed_when_it_is_told_to_and_only_once(pepay, t
 async def test_a_flush_shows_first_and_sends_when_it_is_told_to(pepay, paid, typed):
     code, said = await typed("flush", "dev")
     assert code == 1
-    assert "pepay evm deploy-factory" in said
+    assert "49.99 USDC lies at 1 deposit(s)" in said
+    assert "pepay evm deploy-factory dev" in said
     Depot(pepay.node)
 
     code, said = await typed("flush", "dev")

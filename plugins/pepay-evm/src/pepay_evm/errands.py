@@ -110,13 +110,17 @@ async def flush_deposits(
         payer = _payer(key_env, keystore) if send else None
         asking = payer.address if payer else _NOBODY
 
+        if not print_:
+            _show_found(chosen, found)
+        if not (await rpc.step(read_readiness)).deployed:
+            raise NoDestination(f"the deposit factory is not deployed on {chosen.name} yet: run `pepay evm deploy-factory {chosen.key}`")
         planned = await plan(rpc, found, payer=asking, least=bounds, limit=limit, at_once=batch)
         fees = await rpc.step(read_fees)
         errands = [each.errand for each in planned if each.errand is not None]
         if print_:
             _print(errands, chosen)
             return
-        _show(chosen, found, planned, fees)
+        _show_plan(chosen, planned, fees)
         if payer is None or not errands:
             click.echo(
                 "Nothing was sent. Next: the same with --send, or with --print for a wallet of your own." if errands else "There is nothing to send."
@@ -180,12 +184,15 @@ def _payer(key_env: str | None, keystore: Path | None) -> Payer:
     return Payer.ask(key_env=key_env, keystore=keystore, prompt=ask)
 
 
-def _show(network: Network, found: Sequence[Found], planned: Sequence[Batch], fees: Fees) -> None:
+def _show_found(network: Network, found: Sequence[Found]) -> None:
     lying: dict[Token, list[int]] = defaultdict(list)
     for each in found:
         lying[each.token].append(each.units)
     for token, units in lying.items():
         click.echo(f"{_amount(token, sum(units))} lies at {len(units)} deposit(s) on {network.name}.")
+
+
+def _show_plan(network: Network, planned: Sequence[Batch], fees: Fees) -> None:
     for number, batch in enumerate(planned, 1):
         for each in batch.refused:
             click.echo(f"  left: {each.place.address} with {_amount(each.token, each.units)}: the token or the treasury refuses")

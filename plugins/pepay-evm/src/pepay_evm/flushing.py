@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pepay_core.api import ChainUnavailable, NoDestination
+from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
 from pepay_evm.addresses import ZERO
 from pepay_evm.deposits import FACTORY, MOST, flush_call
 from pepay_evm.networks import contract_of
-from pepay_evm.readiness import read_readiness
 from pepay_evm.rpc import Call, NodeError
 from pepay_evm.sending import Errand, estimate
 
@@ -101,10 +100,8 @@ async def plan(
     """Return the transactions that move what was found, each tried out on the node first.
 
     What is below ``least`` of its asset stays where it is, and of the rest the ``limit`` largest of each asset are taken. Native coin
-    at a deposit whose token is moved goes with it. Raises NoDestination where the factory is not deployed.
+    at a deposit whose token is moved goes with it. The factory must be deployed.
     """
-    if not (await rpc.step(read_readiness)).deployed:
-        raise NoDestination("the deposit factory is not deployed on this network yet: run `pepay evm deploy-factory`")
     groups: dict[tuple[Address, Token], list[Found]] = defaultdict(list)
     for each in found:
         if each.units >= least.get(each.token.id, 0):
