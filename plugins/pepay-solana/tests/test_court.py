@@ -138,6 +138,7 @@ async def test_the_second_look_finds_what_the_first_endpoint_leaves_out(cluster,
     assert first.transfers == ()
     second = await chain.second_look(watched, after, until, first.source)
     assert (second.transfers, second.source) == (honest.transfers, chain.sources()[1].label)
+    assert chain.sources()[1].head == until.height
     assert await driver(proxy.url).second_look(watched, after, until, proxy.url) is None
 
 

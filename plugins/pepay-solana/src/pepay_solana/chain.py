@@ -194,6 +194,9 @@ class SolanaChain(Chain):
             scanner.span = max(1, scanner.span // 2)
             raise
         scanner.span = min(scanner.span * 2, self._cluster.look)
+        if avoid:
+            # Only the one that serves is asked for its newest block.
+            self._rpc.shown(result.source, until.height)
         return result
 
     async def inspect(self, tx: str, watched: Watchlist) -> Inspection | None:

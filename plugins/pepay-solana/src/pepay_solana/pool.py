@@ -70,6 +70,12 @@ class Rpc:
         """Note the newest block that an endpoint has shown."""
         self._records[endpoint].head = head
 
+    def shown(self, source: str, height: int) -> None:
+        """Note a block that the endpoint of a name has looked up to."""
+        for endpoint, record in self._records.items():
+            if endpoint.label == source:
+                record.head = height
+
     def differs(self, endpoint: Endpoint, reason: str) -> None:
         """Show for a while that an endpoint says something else than another; who is right is not known, so both are asked as before."""
         record = self._records[endpoint]
