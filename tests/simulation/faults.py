@@ -58,13 +58,15 @@ SOFT: Final = {
 class Weather:
     """What is settled before any seed decides: kinds of faults that happen as often as can be, and kinds that do not happen.
 
-    ``gusty`` says whether bad weather comes and goes, ``processes`` how many there are.
+    ``shares`` are kinds that happen as often as is said there; ``gusty`` says whether bad weather comes and goes, ``processes`` how many
+    there are.
     """
 
     rough: tuple[str, ...] = ()
     calm: tuple[str, ...] = ()
     gusty: bool | None = None
     processes: int | None = None
+    shares: tuple[tuple[str, float], ...] = ()
 
 
 USUAL: Final = Weather()
@@ -84,6 +86,7 @@ class Faults:
         self._shares = {kind: share * chance.uniform(0.2, 1.0) for kind, share in most.items() if chance.random() < 0.7}
         self._shares |= {kind: most[kind] for kind in weather.rough}
         self._shares |= dict.fromkeys(weather.calm, 0.0)
+        self._shares |= dict(weather.shares)
 
     def strikes(self, kind: str) -> bool:
         """Tell whether it happens this time, and count it."""

@@ -198,8 +198,22 @@ class Oracle:
         return not waiting and not open_ and active == set(self._truth())
 
     def _truth(self) -> dict[tuple[str, str, str], tuple[Arrival, Block]]:
+        """Return what must be credited: everything that arrived at an address that was given out.
+
+        Before a chain was reached for the first time, that is only what was asked for on it: which cannot be, and would be found to be lost.
+        """
         issued = {row[0].lower() for row in self.rows("SELECT address FROM pepay_destination")}
-        return {(name, *key): found for name, chain in self.world.chains.items() for key, found in chain.arrivals().items() if found[0].to in issued}
+        asked = {
+            (address.lower(), asset.partition("/")[0])
+            for address, asset in self.rows("SELECT d.address, q.asset FROM pepay_destination d JOIN pepay_quote q ON q.invoice = d.invoice")
+        }
+        begun = dict(self.rows("SELECT chain, min(first_block) FROM pepay_coverage GROUP BY chain"))
+        return {
+            (name, *key): (arrival, block)
+            for name, chain in self.world.chains.items()
+            for key, (arrival, block) in chain.arrivals().items()
+            if arrival.to in issued and (block.height >= begun.get(name, block.height + 1) or (arrival.to, name) in asked)
+        }
 
     def expect_whole(self, name: str, idle: tuple[int, int]) -> None:
         """Insist that a process that ended in good order gave everything back."""

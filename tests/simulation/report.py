@@ -72,10 +72,9 @@ class Total:
 
     def __str__(self) -> str:
         lines = [f"  {number:8,} {kind}" for kind, number in self.faults.most_common()]
-        rate = self.seeds / self.seconds if self.seconds else 0.0
         return "\n".join(
             [
-                f"{self.seeds:,} seeds in {self.seconds:.1f} s ({rate:.2f} seeds/s) and {self.cpu:.1f} s of CPU, {self.virtual / 3600:.1f} virtual hours",
+                f"{self.seeds:,} seeds in {self.seconds:.1f} s, {self.cpu:.1f} s of CPU, {self.virtual / 3600:.1f} virtual hours",
                 f"{self.payments:,} payments, {self.commits:,} commits, {self.hard:,} hard faults injected, by kind:",
                 *lines,
                 f"{len(self.violations)} seeds with violations",
