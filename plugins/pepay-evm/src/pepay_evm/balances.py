@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.api import ChainUnavailable
 from pepay_evm import decoding
+from pepay_evm.addresses import ZERO
 from pepay_evm.bytecode_scan import SCAN_DEPLOYED, SCAN_ONCE_CREATION
+from pepay_evm.contracts import BALANCE_OF, balance_call
 from pepay_evm.decoding import Malformed
 from pepay_evm.rpc import Call, NodeError
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pepay_core.api import Block
     from pepay_evm.rpc import Endpoint
 
-NATIVE: Final = "0x" + "00" * 20
+NATIVE: Final = ZERO
 MULTICALL: Final = "0xca11bde05977b3631167028862be2a173976ca11"
 MOST: Final = 10_000
 """The most addresses in one call: native coins of so many cost 30 million gas, and common nodes bear 50 million."""
@@ -34,7 +36,6 @@ CALLS_AT_ONCE: Final = 4
 _FEWEST: Final = 100
 # No account: only the code that stands in for it makes it one, for the time of a call.
 _STAND_IN: Final = "0x000000000000000000000000000000005ca4ba1a"
-_BALANCE_OF: Final = "70a08231"
 _ETH_BALANCE: Final = "4d2301cc"
 _AGGREGATE: Final = "82ad56cb"
 _CUT: Final = (1 << 216) - 1
@@ -155,7 +156,7 @@ async def exact(endpoint: Endpoint, reader: Reader, asset: str, block: Block, fo
     told: dict[str, int] = {}
     if large:
         at = {"blockHash": block.hash} if reader.by_hash else hex(block.height)
-        answers = await endpoint.ask([Call("eth_call", ({"to": asset, "data": f"0x{_BALANCE_OF}{each[2:]:0>64}"}, at)) for each in large])
+        answers = await endpoint.ask([Call("eth_call", ({"to": asset, "data": balance_call(each)}, at)) for each in large])
         told = {address: int(decoding.data(answer, length=32), 16) for address, answer in zip(large, answers, strict=True)}
     return {address: told[address] if units is None else units for address, units in found.items()}
 
@@ -198,7 +199,7 @@ def _scan_answer(chunk: str, answer: Any) -> dict[str, int | None]:
 
 
 def _multicall(asset: str, chunk: str) -> str:
-    target, selector = (MULTICALL, _ETH_BALANCE) if asset == NATIVE else (asset, _BALANCE_OF)
+    target, selector = (MULTICALL, _ETH_BALANCE) if asset == NATIVE else (asset, BALANCE_OF[2:])
     owners = unpacked(chunk)
     count = len(owners)
     # Every element is 6 words: target, allowFailure, offset of the data, its length (36), and the data in two words.

@@ -50,11 +50,6 @@ async def read_facts(endpoint: Endpoint, contracts: Sequence[str]) -> dict[str, 
     return {contract: facts(answers[place * _PER_CONTRACT : (place + 1) * _PER_CONTRACT]) for place, contract in enumerate(contracts)}
 
 
-async def read_decimals(endpoint: Endpoint, contracts: Sequence[str]) -> dict[str, int | str]:
-    """Return the decimals of each contract, or in words why it has none. Raises ChainUnavailable when the node does not answer."""
-    return {contract: each.decimals for contract, each in (await read_facts(endpoint, contracts)).items()}
-
-
 def facts_calls(contract: str) -> list[Call]:
     """Return what is asked for the facts of a contract."""
     return [

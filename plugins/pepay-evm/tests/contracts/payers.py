@@ -6,6 +6,8 @@ from typing import Final
 
 from payers_bytecode import BEQUEST_CREATION, FOUNDER_CREATION, MULTICALL_DEPLOYED, PAYER_CALLS, PAYER_CREATION
 
+from pepay_evm import balances
+
 
 def try_each(payments: list[tuple[str, int]]) -> str:
     """Return the data by which the Payer pays many, and goes on where one refuses."""
@@ -60,7 +62,7 @@ def _word(address: str) -> str:
 
 PAYER: Final = PAYER_CREATION
 
-MULTICALL: Final = "0xca11bde05977b3631167028862be2a173976ca11"
+MULTICALL: Final = balances.MULTICALL
 """Where networks have Multicall3."""
 
 MULTICALL_CODE: Final = MULTICALL_DEPLOYED
