@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
+from pepay_core.cli.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,10 +102,9 @@ def audit(invocation: Invocation, chain_id: str, first: int, last: int, provider
 
 
 async def _status(invocation: Invocation) -> list[dict[str, Any]]:
-    from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
 
-    async with Runtime.open(invocation.settings, workers=False, environ=invocation.environ) as runtime:
+    async with opened(invocation) as runtime:
         async with runtime.store.read() as tx:
             merchants = await tx.merchants.all()
         rows: list[dict[str, Any]] = []
@@ -116,20 +116,18 @@ async def _status(invocation: Invocation) -> list[dict[str, Any]]:
 
 
 async def _rescan(invocation: Invocation, chain_id: str, first: int, last: int, provider: str | None, *, show: bool) -> dict[str, Any]:
-    from pepay_core.runtime import Runtime
     from pepay_core.services.explanations import rescan_object
 
-    async with Runtime.open(invocation.settings, workers=False, environ=invocation.environ) as runtime:
+    async with opened(invocation) as runtime:
         with _bar(last - first + 1, show=show) as progress:
             found = await runtime.rescanning.rescan(chain_id, first, last, source=provider, progress=progress)
     return rescan_object(chain_id, last, found)
 
 
 async def _audit(invocation: Invocation, chain_id: str, first: int, last: int, provider: str | None, *, show: bool) -> dict[str, Any]:
-    from pepay_core.runtime import Runtime
     from pepay_core.services.explanations import audit_object
 
-    async with Runtime.open(invocation.settings, workers=False, environ=invocation.environ) as runtime:
+    async with opened(invocation) as runtime:
         with _bar(last - first + 1, show=show) as progress:
             found = await runtime.auditing.audit(chain_id, first, last, source=provider, progress=progress)
     return audit_object(chain_id, found)

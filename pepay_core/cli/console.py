@@ -45,8 +45,10 @@ class _Opened(Gateway):
         self._settings = settings
 
     async def deposits(self, chain: ChainId, kind: str) -> Sequence[IssuedDeposit]:
+        from pepay_core.storage.migrating import insist_migrated
         from pepay_core.storage.opening import open_store
 
+        await insist_migrated(self._settings.database_url, self._settings.database_name)
         async with open_store(self._settings.database_url, self.ctx.clock) as store, store.read() as tx:
             wallets = {each.id: each for each in await tx.wallets.of_kind(chain.partition(":")[0], kind)}
             issued = await tx.destinations.from_wallets(list(wallets))

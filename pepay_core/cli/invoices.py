@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
+from pepay_core.cli.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,10 +33,9 @@ def _whose(command: Callable[..., Any]) -> Callable[..., Any]:
 async def _acting(invocation: Invocation, merchant: str | None, *, live: bool) -> AsyncIterator[tuple[Runtime, Caller]]:
     from pepay_core.domain.errors import NotFound
     from pepay_core.domain.merchants import SCOPES
-    from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
 
-    async with Runtime.open(invocation.settings, workers=False, environ=invocation.environ) as runtime:
+    async with opened(invocation) as runtime:
         async with runtime.store.read() as tx:
             known = [each.id for each in await tx.merchants.all()]
         wanted = [each for each in known if merchant in {None, each}]

@@ -26,10 +26,12 @@ async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingK
     from pepay_core.secrets import open_vault
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.storage.migrating import insist_migrated
     from pepay_core.storage.opening import open_store
 
     settings, clock = invocation.settings, SystemClock()
     vault = open_vault(settings, invocation.environ)
+    await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, clock) as store:
         await check_key(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)

@@ -79,14 +79,13 @@ async def _work(settings: Settings, *, safe: bool) -> None:
 
 async def _prepare(settings: Settings, *, safe: bool) -> None:
     """Migrate an empty database; raises ConfigError for one that is behind, or cannot be used."""
-    from pepay_core.storage.migrating import is_empty, pending
+    from pepay_core.storage.migrating import insist_migrated, is_empty
 
     apps = _apps(settings, safe=safe)
     if await is_empty(settings.database_url):
         await _migrate(settings, apps)
-    elif behind := await pending(settings.database_url, apps):
-        shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
-        raise ConfigError(f"the database {settings.database_name} is behind the code: {shown}", hint="back it up, then run `pepay migrate`")
+    else:
+        await insist_migrated(settings.database_url, settings.database_name, apps)
 
 
 def _apps(settings: Settings, *, safe: bool = False) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
+from pepay_core.cli.opening import opened
 
 
 @click.group()
@@ -43,10 +44,9 @@ def explain(invocation: Invocation, hash_: str, chain: str | None, *, json_: boo
 
 
 async def _explain(invocation: Invocation, transaction: str, chain: str | None) -> dict[str, Any]:
-    from pepay_core.runtime import Runtime
     from pepay_core.services.explanations import explanation_object
 
-    async with Runtime.open(invocation.settings, workers=False, environ=invocation.environ) as runtime:
+    async with opened(invocation) as runtime:
         return explanation_object(await runtime.explaining.explain(transaction, chain_id=chain), runtime.catalogue)
 
 

@@ -66,6 +66,15 @@ async def pending(url: str, plugin_apps: Mapping[str, str] | None = None) -> lis
         return [f"{app.name}: {each}" for app in apps for each in await _missing(session, app)]
 
 
+async def insist_migrated(url: str, name: str, plugin_apps: Mapping[str, str] | None = None) -> None:
+    """Raise ConfigError for a database that is in use and behind the code; ``name`` is what it is called to people."""
+    if await is_empty(url):
+        return
+    if behind := await pending(url, plugin_apps):
+        shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
+        raise ConfigError(f"the database {name} is behind the code: {shown}", hint="back it up, then run `pepay migrate`")
+
+
 async def is_empty(url: str) -> bool:
     """Tell whether PePay has never been in this database."""
     if _is_missing_file(url):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
+import sqlite3
 import stat
 
 import pytest
@@ -189,3 +191,19 @@ def test_a_chain_that_is_not_here_is_refused_in_one_line_and_without_noise(folde
     assert capsys.readouterr().err == (
         "Error: no running plugin knows the chain 'eip155:5'; GET /api/v1/chains and `pepay chain status` list those that are\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("tx", "explain", "0x" + "ab" * 32), ("chain", "status"), ("invoice", "list"), ("key", "list"), ("merchant", "list")],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_database_that_is_behind_the_code_is_named_with_its_remedy(folder, made, capsys, words):
+    with contextlib.closing(sqlite3.connect(folder / "pepay.db")) as database, database:
+        database.execute("DELETE FROM migration WHERE id = (SELECT MAX(id) FROM migration)")
+
+    assert run(words) == EXIT_CONFIG
+
+    told = capsys.readouterr().err
+    assert "is behind the code: pepay: " in told
+    assert "run `pepay migrate`" in told
