@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +15,10 @@ from pepay_core.cli.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_STALE: Final = 60
+"""Seconds after which what is written down is no longer what is: a watcher that runs writes every ten."""
 
 
 @click.group()
@@ -53,6 +58,8 @@ def status(invocation: Invocation, *, json_: bool) -> None:
     for row in rows:
         if row["reason"]:
             click.echo(f"\n{row['id']}: {row['reason']}")
+        if stale := _stale(row["checked_at"], int(time.time())):
+            click.echo(f"\n{row['id']}: {stale}")
         if row["catching_up"]:
             click.echo(f"\n{row['id']}: {_progress(row['catching_up'])}")
     endpoints = [[row["id"], each["endpoint"], each["state"], _text(each["head"]), each["reason"] or ""] for row in rows for each in row["endpoints"]]
@@ -99,6 +106,14 @@ def audit(invocation: Invocation, chain_id: str, first: int, last: int, provider
         if found["missing"]:
             click.echo(f"\nNext: pepay chain rescan {chain_id} --from {first} --to {last}")
     return 0 if found["clean"] else 1
+
+
+def _stale(checked_at: int | None, now: int) -> str | None:
+    """Say of what time a statement is that nobody renews."""
+    age = now - (checked_at or now)
+    if age <= _STALE:
+        return None
+    return f"this is how it was {age // 60} min ago, and nobody has looked since: is `pepay serve` running?"
 
 
 async def _status(invocation: Invocation) -> list[dict[str, Any]]:
