@@ -10,7 +10,7 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["tests", "lint", "types"]
+nox.options.sessions = ["tests", "worlds", "lint", "types"]
 
 SOURCES = ("pepay_core", "plugins", "contrib", "tests", "docs", "noxfile.py")
 
@@ -31,6 +31,7 @@ def sync(session: nox.Session, *groups: str) -> None:
 
 # Most of the tests wait for nodes, databases and processes; a file's own fixtures stay in one of the workers.
 WORKERS = ("-n", "auto", "--dist", "loadfile")
+SIMULATION = "tests/simulation"
 
 
 def node() -> tuple[str, ...]:
@@ -45,14 +46,21 @@ def node() -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """Run every test but the long ones, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, *session.posargs)
+    session.run("pytest", *WORKERS, "--ignore", SIMULATION, *session.posargs)
+
+
+@nox.session
+def worlds(session: nox.Session) -> None:
+    """Play the short run of the simulation: 20,000 hard faults of which none may do harm, and planted ones that must be found."""
+    sync(session, "test")
+    session.run("pytest", *WORKERS, SIMULATION, *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; none is downloaded."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, *session.posargs)
+    session.run("pytest", *WORKERS, "--ignore", SIMULATION, *session.posargs)
 
 
 @nox.session
