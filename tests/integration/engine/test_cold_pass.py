@@ -33,7 +33,7 @@ def balances(request, pepay, monkeypatch):
 
 async def pass_time(pepay, seconds):
     """Let time pass, on the chain too, and everybody who works in the background have a turn."""
-    await pepay.clock.advance(seconds)
+    pepay.clock.jump(timedelta(seconds=seconds))
     pepay.mine()
     pepay.node.rpc("anvil_mine", hex(DEPTH))
     await pepay.look()
@@ -137,7 +137,7 @@ async def test_a_pass_is_made_once_a_day_by_one_process(pepay, cold, settings):
     chain = pepay.runtime.catalogue.chain(CHAIN)
     first = await pass_time(pepay, DAY + 1)
     again = await pass_time(pepay, 60)
-    await pepay.clock.advance(DAY)
+    pepay.clock.jump(timedelta(seconds=DAY))
     async with pepay.runtime.store.begin() as tx:
         await tx.leases.take(f"cold:{CHAIN}", "another", pepay.clock.now(), pepay.clock.now() + timedelta(hours=1))
     elsewhere = await pepay.runtime.revisiting.visit(chain)
@@ -149,7 +149,7 @@ async def test_a_pass_is_made_once_a_day_by_one_process(pepay, cold, settings):
 
 async def test_a_pass_that_fails_is_due_all_the_same(pepay, cold, anvil):
     pepay.pay(cold, "USDC")
-    await pepay.clock.advance(DAY + 1)
+    pepay.clock.jump(timedelta(seconds=DAY + 1))
     pepay.mine()
     pepay.node.rpc("anvil_mine", hex(DEPTH))
     await pepay.look()
