@@ -13,7 +13,7 @@ ID = "2026-11-26T12:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "What a chain is read from, beside its state"
 
-STATEMENTS: Final = ("ALTER TABLE pepay_chain_state ADD COLUMN sources TEXT",)
+STATEMENTS: Final = ("ALTER TABLE pepay_chain_state ADD COLUMN sources TEXT DEFAULT null",)
 
 
 async def forwards() -> MigrationManager:
