@@ -30,7 +30,8 @@ def sync(session: nox.Session, *groups: str) -> None:
 
 
 # Most of the tests wait for nodes, databases and processes; a file's own fixtures stay in one of the workers.
-WORKERS = ("-n", "auto", "--dist", "loadfile")
+# Files begin in the order of their names: those with few tests are the long ones, and must not be left for the end.
+WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 SIMULATION = "tests/simulation"
 
 
