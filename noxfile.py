@@ -10,7 +10,7 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["tests", "worlds", "lint", "types"]
+nox.options.sessions = ["tests", "browser", "worlds", "fuzz", "lint", "types"]
 
 SOURCES = ("pepay_core", "plugins", "contrib", "tests", "docs", "noxfile.py")
 
@@ -32,7 +32,9 @@ def sync(session: nox.Session, *groups: str) -> None:
 # Most of the tests wait for nodes, databases and processes; a file's own fixtures stay in one of the workers.
 # Files begin in the order of their names: those with few tests are the long ones, and must not be left for the end.
 WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-SIMULATION = "tests/simulation"
+# What takes long, or needs a browser, has a session of its own.
+APART = ("tests/simulation", "tests/browser", "tests/kills", "tests/e2e/test_schemathesis.py")
+QUICK = tuple(part for each in APART for part in ("--ignore", each))
 
 
 def node() -> tuple[str, ...]:
@@ -45,30 +47,44 @@ def node() -> tuple[str, ...]:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test but the long ones, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
+    """Run every test but the long ones and those that need a browser, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, "--ignore", SIMULATION, *session.posargs)
+    session.run("pytest", *WORKERS, *QUICK, *session.posargs)
 
 
 @nox.session
 def worlds(session: nox.Session) -> None:
     """Play the short run of the simulation: 20,000 hard faults of which none may do harm, and planted ones that must be found."""
     sync(session, "test")
-    session.run("pytest", *WORKERS, SIMULATION, *session.posargs)
+    session.run("pytest", *WORKERS, "tests/simulation", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; none is downloaded."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, "--ignore", SIMULATION, *session.posargs)
+    session.run("pytest", *WORKERS, *QUICK, *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Open the pages in a real Chromium, and pay on them."""
+    sync(session, "test", "browser", "pg", *node())
+    session.run("pytest", *WORKERS, "tests/browser", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill processes at random while money and events flow, for minutes."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", "tests/kills", *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Send the API whatever its document allows and forbids, for as long as it takes."""
+    """Send the API whatever its document allows and forbids; PEPAY_TEST_EXAMPLES says how many of each."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", "tests/e2e/test_schemathesis.py", *session.posargs, env={"PEPAY_TEST_EXAMPLES": "200"})
+    session.run("pytest", "tests/e2e/test_schemathesis.py", *session.posargs)
 
 
 @nox.session

@@ -1,0 +1,71 @@
+"""Every table of core, and its indexes. Rows never leave this package: repositories turn them into domain objects.
+
+What is filtered by has a column of its own; what is only read back is JSON text, which keeps numbers as they were written.
+Amounts of currencies are canonical decimal text, amounts of assets :class:`~pepay_core.storage.columns.BaseUnits`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
+from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
+from pepay_core.storage.tables.indexes import INDEXES, Index
+from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
+from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
+from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+
+if TYPE_CHECKING:
+    from piccolo.table import Table
+
+__all__ = [
+    "INDEXES",
+    "TABLES",
+    "AttemptRow",
+    "ChainStateRow",
+    "CheckpointRow",
+    "ColdBalanceRow",
+    "CoverageRow",
+    "DeliveryRow",
+    "DestinationRow",
+    "EndpointRow",
+    "EntryRow",
+    "EventRow",
+    "FactRow",
+    "IdempotencyRow",
+    "Index",
+    "InvoiceRow",
+    "KeyRow",
+    "LeaseRow",
+    "MerchantRow",
+    "PaymentRow",
+    "QuoteRow",
+    "RateRow",
+    "SweepRow",
+    "WalletRow",
+]
+
+TABLES: Final[tuple[type[Table], ...]] = (
+    MerchantRow,
+    KeyRow,
+    WalletRow,
+    InvoiceRow,
+    DestinationRow,
+    QuoteRow,
+    PaymentRow,
+    SweepRow,
+    EntryRow,
+    EventRow,
+    EndpointRow,
+    DeliveryRow,
+    AttemptRow,
+    CheckpointRow,
+    CoverageRow,
+    ChainStateRow,
+    ColdBalanceRow,
+    RateRow,
+    IdempotencyRow,
+    LeaseRow,
+    FactRow,
+)
