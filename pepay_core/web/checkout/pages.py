@@ -12,6 +12,7 @@ from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound
 from pepay_core.web.checkout.views import view
 from pepay_core.web.guards import BUYER_PAGE
+from pepay_core.web.policies import scripted
 from pepay_core.web.problems import WrongMediaType, problem_of
 from pepay_core.web.templating import render
 from pepay_core.web.timing import within_deadline
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
-_HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow"}
+_HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow", "Content-Security-Policy": scripted()}
 
 
 @get("/pay/{invoice:str}", opt={"access": BUYER_PAGE})
@@ -74,7 +75,7 @@ async def _page(request: Request[Any, Any, Any], invoice: str, *, notice: Refuse
             natives={chain.native for chain in runtime.catalogue.chains.values()},
         )
     status = problem_of(notice).status if notice else 200
-    return Response(render("pay.html", view=shown, notice=_told(notice)), status_code=status, media_type=_HTML, headers=_HEADERS)
+    return Response(render("pay.html", view=shown, notice=_told(notice), scripted=True), status_code=status, media_type=_HTML, headers=_HEADERS)
 
 
 def _told(notice: Refused | Unavailable | None) -> str | None:
