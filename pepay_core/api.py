@@ -5,7 +5,7 @@ from pepay_core.contracts.check import Check, Finding, Verdict
 from pepay_core.contracts.console import Console, Gateway, IssuedDeposit
 from pepay_core.contracts.context import Clock, Http, HttpResponse, PluginContext
 from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Converter, Intent
-from pepay_core.contracts.notifier import Delivery, Notifier, Receipt
+from pepay_core.contracts.notifier import Delivery, Letter, Notifier, Receipt
 from pepay_core.contracts.pages import Page
 from pepay_core.contracts.rates import RateProvider
 from pepay_core.contracts.secrets import SecretsDriver
@@ -93,6 +93,7 @@ __all__ = [
     "InvalidInput",
     "InvoiceDraft",
     "IssuedDeposit",
+    "Letter",
     "NoDestination",
     "NotReady",
     "Notifier",

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, WalletId
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
+    from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
@@ -261,6 +262,36 @@ class Deliveries(Protocol):
         ...
 
 
+class Mails(Protocol):
+    """Letters to people, as they wait to be sent."""
+
+    async def add(self, mail: Mail) -> None: ...
+    async def find(self, mail: MailId) -> Mail | None: ...
+    async def claim(self, now: datetime, *, limit: int, lease_until: datetime) -> list[Mail]:
+        """Take due mails, count an attempt of each, and make them due again when the lease ends."""
+        ...
+
+    async def record(self, mail: Mail) -> bool:
+        """Store what came of an attempt; False, and nothing stored, when somebody else has made another one since."""
+        ...
+
+    async def overdue(self, now: datetime, limit: int) -> list[Mail]:
+        """Return pending mails that are no longer worth sending."""
+        ...
+
+    async def page(self, *, state: MailState | None, page: Page) -> Slice[Mail]:
+        """Return mails, newest first."""
+        ...
+
+    async def numbers(self) -> dict[MailState, int]:
+        """Return how many mails there are in each state."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Delete what was sent, or given up, and was made before a time."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -362,6 +393,7 @@ class Transaction(Protocol):
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
+    mails: Mails
     chains: Chains
     rates: Rates
     idempotency: Idempotency
