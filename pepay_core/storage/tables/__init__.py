@@ -15,6 +15,16 @@ from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, Payme
 from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables.people import (
+    InvitationRow,
+    LetterRow,
+    MemberRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    SessionRow,
+    TryRow,
+    UserRow,
+)
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -35,14 +45,22 @@ __all__ = [
     "FactRow",
     "IdempotencyRow",
     "Index",
+    "InvitationRow",
     "InvoiceRow",
     "KeyRow",
     "LeaseRow",
+    "LetterRow",
+    "MemberRow",
     "MerchantRow",
+    "PasskeyRow",
     "PaymentRow",
     "QuoteRow",
     "RateRow",
+    "RecoveryCodeRow",
+    "SessionRow",
     "SweepRow",
+    "TryRow",
+    "UserRow",
     "WalletRow",
 ]
 
@@ -68,4 +86,12 @@ TABLES: Final[tuple[type[Table], ...]] = (
     IdempotencyRow,
     LeaseRow,
     FactRow,
+    UserRow,
+    MemberRow,
+    SessionRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    InvitationRow,
+    LetterRow,
+    TryRow,
 )
