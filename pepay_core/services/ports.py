@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
     from pepay_core.domain.sweeps import Balance, Sweep
+    from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
@@ -464,4 +465,8 @@ class Store(Protocol):
 
     async def run(self, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
         """Run ``work`` in a transaction, again from the start when the database asks for it (serialisation, deadlock, lost connection)."""
+        ...
+
+    def shared_counts(self) -> Counting | None:
+        """Return where several processes count together, or None for a database that only one process may open."""
         ...
