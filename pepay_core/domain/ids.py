@@ -26,6 +26,7 @@ MERCHANT: Final = "mer"
 WALLET: Final = "wal"
 QUOTE: Final = "quo"
 MAIL: Final = "msg"
+AUDIT: Final = "aud"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

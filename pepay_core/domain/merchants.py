@@ -27,6 +27,7 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "reports:read",
+    "audit:read",
 )
 """What a key may be allowed to do; ``:write`` includes ``:read`` of the same."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pepay_core.storage.repositories.audit import AuditRepository
 from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
@@ -46,6 +47,7 @@ class UnitOfWork:
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
         self.facts: ports.Facts = FactRepository(session)
+        self.audit: ports.AuditLog = AuditRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

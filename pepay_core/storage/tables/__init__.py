@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
@@ -24,6 +25,8 @@ __all__ = [
     "INDEXES",
     "TABLES",
     "AttemptRow",
+    "AuditHeadRow",
+    "AuditRow",
     "ChainStateRow",
     "CheckpointRow",
     "ColdBalanceRow",
@@ -71,4 +74,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     IdempotencyRow,
     LeaseRow,
     FactRow,
+    AuditRow,
+    AuditHeadRow,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditRow
 from pepay_core.storage.tables.chains import CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -76,4 +77,5 @@ INDEXES: Final = (
     Index("pepay_rate_history", RateRow, "base, quote, agreed_at"),
     Index("pepay_idempotency_key", IdempotencyRow, "scope, key", unique=True),
     Index("pepay_idempotency_age", IdempotencyRow, "claimed_at"),
+    Index("pepay_audit_by_merchant", AuditRow, "merchant, seq"),
 )
