@@ -18,6 +18,7 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
@@ -41,6 +42,7 @@ from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.recording import Recorder
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.revisiting import Revisiting
@@ -104,6 +106,8 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    recorder: Recorder
+    attesting: Attesting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -163,6 +167,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
+    recorder = Recorder(clock, vault)
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
@@ -212,6 +217,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         look=look,
         ids=ids,
         clock=clock,
+        recorder=recorder,
     )
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
@@ -227,9 +233,9 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         authenticating=Authenticating(store, clock, vault),
         keys=KeepingKeys(store, clock, ids, vault),
         people=compose_people(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
-        preferring=Preferring(store, catalogue),
+        preferring=Preferring(store, catalogue, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
@@ -246,6 +252,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         auditing=Auditing(store, catalogue, openings),
         explaining=Explaining(store, catalogue, openings),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        recorder=recorder,
+        attesting=Attesting(store, vault),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
@@ -388,6 +389,29 @@ class Facts(Protocol):
     async def put(self, name: str, value: str) -> None: ...
 
 
+class AuditLog(Protocol):
+    """The audit log: entries are added, and nothing else ever happens to them."""
+
+    async def hold(self) -> bytes | None:
+        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
+        ...
+
+    async def add(self, entry: AuditEntry, head: bytes) -> None:
+        """Store an entry, and the head that goes with it."""
+        ...
+
+    async def head(self) -> bytes | None: ...
+    async def newest(self) -> AuditEntry | None: ...
+    async def count(self) -> int: ...
+    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
+        """Return the next entries in their order, of everybody; from the lowest on without a number."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
+        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
+        ...
+
+
 class Transaction(Protocol):
     """One unit of work: everything in it commits, or nothing does."""
 
@@ -417,6 +441,7 @@ class Transaction(Protocol):
     invitations: people.Invitations
     letters: people.Letters
     attempts: people.Attempts
+    audit: AuditLog
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
