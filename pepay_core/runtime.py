@@ -178,12 +178,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
 
     feed = Feed(store)
 
-    def published(event: Event) -> None:
-        dispatcher.wake()
-        feed.wake()
-        relay.put(event)
-
-    outbox = Outbox(clock, ids, published)
+    outbox = Outbox(clock, ids, relay.put)
     dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
     carrier = Carrier(store, catalogue.notifiers, clock)
     mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
@@ -404,9 +404,38 @@ class Transaction(Protocol):
         """Run this once the transaction has committed, and not otherwise."""
         ...
 
+    def wake(self, topic: str) -> None:
+        """Have those who wait for a topic look, in every process, once the transaction has committed.
+
+        Repositories do so by themselves for new events, new deliveries and new versions of invoices.
+        """
+        ...
+
+
+class Wakes(Protocol):
+    """Hints, in this process and from others, that it is worth looking at the database. ``waking`` has the topics."""
+
+    @property
+    def patience(self) -> float:
+        """After how many seconds without a hint it is time to look all the same: a hint may never come."""
+        ...
+
+    def on(self, call: Callable[[], object], *topics: str) -> AbstractContextManager[None]:
+        """Make a call, which must not wait for anything, at every hint about one of the topics until the block ends."""
+        ...
+
+    def tell(self, topics: Collection[str]) -> None:
+        """Give a hint to all who wait for one of the topics, in every process."""
+        ...
+
 
 class Store(Protocol):
     """The database."""
+
+    @property
+    def wakes(self) -> Wakes:
+        """Who is told what was committed."""
+        ...
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, and rolls back when an exception or a cancellation leaves it."""

@@ -50,3 +50,7 @@ class UnitOfWork:
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
         self._session.after_commit(call)
+
+    def wake(self, topic: str) -> None:
+        """Have those who wait for a topic look, in every process, once the transaction has committed."""
+        self._session.wake(topic)
