@@ -44,6 +44,7 @@ from pepay_core.domain.events import Event
 from pepay_core.domain.inspecting import Ignored, IgnoredBecause, Inspection
 from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
+from pepay_core.domain.mails import check_mail_address
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
 from pepay_core.domain.rates import Pair, Rate, read_price
 from pepay_core.domain.sources import Source, SourceState, Testimony
@@ -128,6 +129,7 @@ __all__ = [
     "canonical_asset",
     "chain_id",
     "chain_of",
+    "check_mail_address",
     "decode",
     "encode",
     "family_of",

@@ -51,7 +51,7 @@ class Mail:
     last_error: str | None = None
 
 
-def check_address(text: str, *, field: str = "email") -> str:
+def check_mail_address(text: str, *, field: str = "email") -> str:
     """Return a mail address as it is sent to, its domain in lower case; raises InvalidInput for what no server takes as it is."""
     local, at, domain = text.rpartition("@")
     if not domain.isascii():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain.errors import Conflict, NotFound
 from pepay_core.domain.ids import MailId
 from pepay_core.domain.jsontext import decode, encode
-from pepay_core.domain.mails import Mail, MailState, check_address
+from pepay_core.domain.mails import Mail, MailState, check_mail_address
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
 from pepay_core.services.wording import LANGUAGE, compose
@@ -58,7 +58,7 @@ class Mailing:
 
         ``good_for`` is how long it is worth sending, as a link that expires. Raises InvalidInput for what is no mail address.
         """
-        address = check_address(to)
+        address = check_mail_address(to)
         compose(kind, values, language)  # a text that lacks a value is a mistake of ours: it shows here, and not at night
         mail, now = self._ids.mail(), self._clock.now()
         sealed = self._vault.seal(VALUES, mail, encode({name: str(value) for name, value in values.items()}))
