@@ -1,5 +1,13 @@
-// The hosted page, alive. It is complete without this script: what is here saves the buyer a reload, and nothing else.
+// The hosted page, alive. It is complete without scripts: what is here saves the buyer a reload, and typing.
 
-export {};
+import { count } from "./counting.ts";
+import { follow, refresh } from "./following.ts";
+import { handle } from "./handling.ts";
+import { main } from "./page.ts";
 
-document.documentElement.dataset["script"] = "on";
+// A receipt has the same script, and nothing to follow.
+handle();
+if (main()) {
+  count(() => void refresh());
+  follow();
+}
