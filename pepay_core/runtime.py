@@ -35,6 +35,7 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
+from pepay_core.services.people.composing import People, compose_people
 from pepay_core.services.preferring import Preferring
 from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
@@ -83,6 +84,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    people: People
     receiving: Receiving
     lacking: Lacking
     preferring: Preferring
@@ -122,6 +124,7 @@ class Runtime:
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
+            stack.callback(runtime.people.passwords.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -223,6 +226,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
         keys=KeepingKeys(store, clock, ids, vault),
+        people=compose_people(store, clock, ids, vault),
         receiving=Receiving(store, clock, ids, catalogue, lacking),
         lacking=lacking,
         preferring=Preferring(store, catalogue),

@@ -27,8 +27,16 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "reports:read",
+    "refunds:read",
+    "refunds:write",
+    "members:read",
+    "members:write",
+    "audit:read",
 )
-"""What a key may be allowed to do; ``:write`` includes ``:read`` of the same."""
+"""What may be allowed; ``:write`` includes ``:read`` of the same."""
+
+KEY_SCOPES: Final = tuple(scope for scope in SCOPES if not scope.startswith("members:"))
+"""What a key may be allowed to do: everything, except to say who is who."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Merchant:
     finality: Mapping[ChainId, Finality] = field(default_factory=dict["ChainId", "Finality"])
     branding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embed_origins: tuple[str, ...] = ()
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain import events
-from pepay_core.domain.errors import ChainUnavailable, Conflict, InvalidAddress, InvalidInput, InvoiceClosed, NotFound, RatesUnavailable
+from pepay_core.domain.errors import (
+    ChainUnavailable,
+    Conflict,
+    InvalidAddress,
+    InvalidInput,
+    InvoiceClosed,
+    MerchantSuspended,
+    NotFound,
+    RatesUnavailable,
+)
 from pepay_core.domain.ids import InvoiceId, PaymentId
 from pepay_core.domain.invoices import Action, Assessment, Decision, Invoice, Resolution, Status, Terms, Timing
 from pepay_core.domain.jsontext import encode
@@ -89,6 +98,8 @@ class Invoicing:
         """Create an invoice; raises Refused with the field's name, or RatesUnavailable when nothing that it accepts has a price."""
         async with self._store.read() as tx:
             merchant = await tx.merchants.get(caller.merchant)
+        if merchant.suspended_at is not None:
+            raise MerchantSuspended
         draft = await self._review(self._requests.draft(request, merchant, caller))
         token = self._requests.pay_with(request, draft, merchant)
         await self._insist_on_a_price(draft, merchant)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.errors import Forbidden, InvalidInput, NotFound
 from pepay_core.domain.ids import KeyId
-from pepay_core.domain.merchants import SCOPES, ApiKey
+from pepay_core.domain.merchants import KEY_SCOPES, ApiKey
 from pepay_core.services.authenticating import KeyDigests
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
@@ -33,7 +33,7 @@ class KeyRequest:
     """What a new key is asked to be; ``expires_in`` is in seconds, None means that it does not expire."""
 
     name: str
-    scopes: tuple[str, ...] = SCOPES
+    scopes: tuple[str, ...] = KEY_SCOPES
     expires_in: int | None = None
     allowed_ips: tuple[str, ...] = ()
     writes_per_minute: int | None = None
@@ -51,7 +51,7 @@ class KeepingKeys:
     async def create(self, caller: Caller, request: KeyRequest) -> dict[str, Any]:
         """Return a new key of the caller's environment, with its text under ``key``; its scopes are no wider than the caller's."""
         for scope in request.scopes:
-            if scope in SCOPES:
+            if scope in KEY_SCOPES:
                 self._needs(caller, scope)
         async with self._store.begin() as tx:
             key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode)
@@ -66,7 +66,7 @@ class KeepingKeys:
             merchant=merchant,
             livemode=livemode,
             name=request.name,
-            scopes=tuple(scope for scope in SCOPES if scope in request.scopes),
+            scopes=tuple(scope for scope in KEY_SCOPES if scope in request.scopes),
             digest=self._digests.of(secret),
             created_at=now,
             expires_at=None if request.expires_in is None else now + timedelta(seconds=request.expires_in),
@@ -105,9 +105,9 @@ class KeepingKeys:
 def _check(request: KeyRequest) -> None:
     if not 1 <= len(request.name) <= MAX_NAME:
         raise InvalidInput(f"must have 1 to {MAX_NAME} characters", field="name")
-    unknown = [scope for scope in request.scopes if scope not in SCOPES]
+    unknown = [scope for scope in request.scopes if scope not in KEY_SCOPES]
     if unknown or not request.scopes:
-        raise InvalidInput(f"must be one or more of {', '.join(SCOPES)}", field="scopes")
+        raise InvalidInput(f"must be one or more of {', '.join(KEY_SCOPES)}", field="scopes")
     if request.expires_in is not None and not 60 <= request.expires_in <= 10 * 366 * 86_400:
         raise InvalidInput("must be between a minute and ten years, in seconds", field="expires_in")
     if request.writes_per_minute is not None and not 1 <= request.writes_per_minute <= MAX_RATE:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.sweeps import Balance, Sweep
     from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
+    from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
 
 _T = TypeVar("_T")
@@ -38,7 +39,15 @@ class Merchants(Protocol):
     async def add(self, merchant: Merchant) -> None: ...
     async def get(self, merchant: MerchantId) -> Merchant: ...
     async def all(self) -> list[Merchant]: ...
-    async def save(self, merchant: Merchant) -> None: ...
+    async def save(self, merchant: Merchant) -> None:
+        """Store its preferences; whether it is suspended is not among them."""
+        ...
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        """Suspend it from a moment on; None lets it go on."""
+        ...
+
+    async def is_suspended(self, merchant: MerchantId) -> bool: ...
 
 
 class Keys(Protocol):
@@ -400,6 +409,14 @@ class Transaction(Protocol):
     idempotency: Idempotency
     leases: Leases
     facts: Facts
+    users: people.Users
+    members: people.Members
+    sessions: people.Sessions
+    passkeys: people.Passkeys
+    recovery_codes: people.RecoveryCodes
+    invitations: people.Invitations
+    letters: people.Letters
+    attempts: people.Attempts
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

@@ -35,8 +35,16 @@ class MerchantRepository(Repository):
         return [_merchant(row) for row in await self._select(MerchantRow, order=[MerchantRow.id])]
 
     async def save(self, merchant: Merchant) -> None:
-        if not await self._update(MerchantRow, _merchant_row(merchant), MerchantRow.id == merchant.id):
+        preferences = {name: value for name, value in _merchant_row(merchant).items() if name != "suspended_at"}
+        if not await self._update(MerchantRow, preferences, MerchantRow.id == merchant.id):
             raise missing("merchant", merchant.id)
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        if not await self._update(MerchantRow, {"suspended_at": at}, MerchantRow.id == merchant):
+            raise missing("merchant", merchant)
+
+    async def is_suspended(self, merchant: MerchantId) -> bool:
+        return bool(await self._raw("SELECT 1 AS found FROM pepay_merchant WHERE id = {} AND suspended_at IS NOT NULL", merchant))
 
 
 class KeyRepository(Repository):
@@ -119,6 +127,7 @@ def _merchant_row(merchant: Merchant) -> dict[str, Any]:
         "finality": to_finality(merchant.finality),
         "branding": to_json(merchant.branding),
         "embed_origins": to_json(merchant.embed_origins),
+        "suspended_at": merchant.suspended_at,
     }
 
 
@@ -135,6 +144,7 @@ def _merchant(row: dict[str, Any]) -> Merchant:
         finality=from_finality(row["finality"]),
         branding=from_json(row["branding"]),
         embed_origins=tuple(from_json(row["embed_origins"])),
+        suspended_at=row["suspended_at"],
     )
 
 

@@ -16,6 +16,16 @@ from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables.people import (
+    InvitationRow,
+    LetterRow,
+    MemberRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    SessionRow,
+    TryRow,
+    UserRow,
+)
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -36,15 +46,23 @@ __all__ = [
     "FactRow",
     "IdempotencyRow",
     "Index",
+    "InvitationRow",
     "InvoiceRow",
     "KeyRow",
     "LeaseRow",
+    "LetterRow",
     "MailRow",
+    "MemberRow",
     "MerchantRow",
+    "PasskeyRow",
     "PaymentRow",
     "QuoteRow",
     "RateRow",
+    "RecoveryCodeRow",
+    "SessionRow",
     "SweepRow",
+    "TryRow",
+    "UserRow",
     "WalletRow",
 ]
 
@@ -71,4 +89,12 @@ TABLES: Final[tuple[type[Table], ...]] = (
     IdempotencyRow,
     LeaseRow,
     FactRow,
+    UserRow,
+    MemberRow,
+    SessionRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    InvitationRow,
+    LetterRow,
+    TryRow,
 )

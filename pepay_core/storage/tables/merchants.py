@@ -24,6 +24,7 @@ class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
     finality = text()
     branding = text()
     embed_origins = text()
+    suspended_at = maybe_time()
 
 
 class KeyRow(Table, tablename="pepay_key", db=ENGINE):
