@@ -7,6 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.background import following, know_heads, working
@@ -18,6 +19,7 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
@@ -41,6 +43,7 @@ from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.recording import Recorder
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.revisiting import Revisiting
@@ -104,6 +107,8 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    recorder: Recorder
+    attesting: Attesting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -163,6 +168,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
+    recorder = Recorder(clock, vault)
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
@@ -212,6 +218,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         look=look,
         ids=ids,
         clock=clock,
+        recorder=recorder,
     )
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
@@ -225,11 +232,11 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault),
+        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
         people=compose_people(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
-        preferring=Preferring(store, catalogue),
+        preferring=Preferring(store, catalogue, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
@@ -246,12 +253,15 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         auditing=Auditing(store, catalogue, openings),
         explaining=Explaining(store, catalogue, openings),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        recorder=recorder,
+        attesting=Attesting(store, vault),
     )
 
 
 def _holder(settings: Settings) -> str:
     """Return by which name this process holds leases. On SQLite there is one process, which may take up its own lease after a crash."""
-    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}"
+    # Elsewhere a name is never used twice: containers share names and process numbers, and a lease is lost to whoever has another name.
+    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
 
 
 async def check_key(store: Store, vault: Vault) -> None:

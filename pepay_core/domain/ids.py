@@ -34,6 +34,7 @@ USER: Final = "usr"
 SESSION: Final = "ses"
 INVITATION: Final = "ivt"
 PASSKEY: Final = "psk"
+AUDIT: Final = "aud"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

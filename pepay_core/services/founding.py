@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.errors import InvalidInput
 from pepay_core.domain.merchants import KEY_SCOPES, Merchant
 from pepay_core.services.keeping_keys import KeyRequest
+from pepay_core.services.recording import operator
 
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
@@ -39,6 +40,7 @@ async def found(store: Store, keys: KeepingKeys, ids: Ids, clock: Clock, name: s
 
     async def work(tx: Transaction) -> Founded:
         await tx.merchants.add(merchant)
+        await keys.recorder.note(tx, operator(merchant.id), "merchant.created", merchant.id, {"name": merchant.name})
         _, test = await keys.issue(tx, merchant.id, request, livemode=False)
         _, live = await keys.issue(tx, merchant.id, request, livemode=True)
         return Founded(merchant, test, live)

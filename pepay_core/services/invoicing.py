@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.presenting import Dossier, Presenter
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.recording import Recorder
     from pepay_core.services.settling import Settling
     from pepay_core.services.valuing import Valuation
 
@@ -76,6 +77,7 @@ class Invoicing:
         look: Callable[[ChainId], Awaitable[None]],
         ids: Ids,
         clock: Clock,
+        recorder: Recorder,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -91,6 +93,7 @@ class Invoicing:
         self._look = look
         self._ids = ids
         self._clock = clock
+        self._recorder = recorder
 
     # --- creating ------------------------------------------------------------------------
 
@@ -299,7 +302,11 @@ class Invoicing:
             if action is not Action.CANCEL and state.resolution is not Resolution.PENDING and state.status not in _DECIDABLE[action]:
                 raise Conflict(f"the invoice is {state.status} and nothing about it waits for a decision")
             result = await self._settling.settle(tx, invoice.id, Change(decision=decision), {})
-            return self._presenter.invoice(await self._assembler.dossier(tx, result))
+            shown = self._presenter.invoice(await self._assembler.dossier(tx, result))
+            if action is not Action.CANCEL:
+                # Where money is decided about. Unpaid invoices are canceled by the shop's own course, day in, day out.
+                await self._recorder.note(tx, caller, "invoice.resolved", invoice.id, {"action": action.value, "reason": reason})
+            return shown
 
         return await self._store.run(work)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
@@ -55,10 +56,13 @@ class Keys(Protocol):
 
     async def add(self, key: ApiKey) -> None: ...
     async def find(self, key: KeyId) -> ApiKey | None: ...
-    async def get(self, merchant: MerchantId, key: KeyId) -> ApiKey: ...
+    async def get(self, merchant: MerchantId, key: KeyId, *, livemode: bool, lock: bool = False) -> ApiKey: ...
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[ApiKey]: ...
     async def save(self, key: ApiKey) -> None: ...
     async def touch(self, key: KeyId, at: datetime) -> None: ...
+    async def expiring(self, now: datetime, before: datetime) -> list[ApiKey]:
+        """Return keys of all merchants that are valid now and will not be then, soonest first."""
+        ...
 
 
 class Wallets(Protocol):
@@ -360,12 +364,18 @@ class Idempotency(Protocol):
     """Answers remembered by key, so that a repeated request has one effect."""
 
     async def claim(self, scope: str, key: str, fingerprint: str, now: datetime, until: datetime) -> StoredResponse | None:
-        """Take the key for a running request, or return what is stored; raises IdempotencyConflict or RequestInProgress."""
+        """Take the key for a running request, or return what is stored; raises IdempotencyConflict or RequestInProgress.
+
+        ``now`` is the mark of whoever took it: another one that takes the key over, because ``until`` has passed, has a later mark.
+        """
         ...
 
-    async def complete(self, scope: str, key: str, response: StoredResponse) -> None: ...
-    async def release(self, scope: str, key: str) -> None:
-        """Forget a request that had no effect."""
+    async def complete(self, scope: str, key: str, response: StoredResponse, mark: datetime) -> None:
+        """Store an answer; raises RequestInProgress when somebody else has taken the key over, and then nothing may be committed."""
+        ...
+
+    async def release(self, scope: str, key: str, mark: datetime) -> None:
+        """Forget a request that had no effect, unless somebody else has taken the key over."""
         ...
 
     async def sweep(self, now: datetime) -> None: ...
@@ -378,6 +388,10 @@ class Leases(Protocol):
         """Take or renew a lease; False while somebody else's is running."""
         ...
 
+    async def insist(self, name: str, holder: str) -> None:
+        """Raise Conflict unless the holder still has it; nobody takes it over before this transaction ends."""
+        ...
+
     async def drop(self, name: str, holder: str) -> None: ...
 
 
@@ -386,6 +400,29 @@ class Facts(Protocol):
 
     async def get(self, name: str) -> str | None: ...
     async def put(self, name: str, value: str) -> None: ...
+
+
+class AuditLog(Protocol):
+    """The audit log: entries are added, and nothing else ever happens to them."""
+
+    async def hold(self) -> bytes | None:
+        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
+        ...
+
+    async def add(self, entry: AuditEntry, head: bytes) -> None:
+        """Store an entry, and the head that goes with it."""
+        ...
+
+    async def head(self) -> bytes | None: ...
+    async def newest(self) -> AuditEntry | None: ...
+    async def count(self) -> int: ...
+    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
+        """Return the next entries in their order, of everybody; from the lowest on without a number."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
+        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
+        ...
 
 
 class Transaction(Protocol):
@@ -417,6 +454,7 @@ class Transaction(Protocol):
     invitations: people.Invitations
     letters: people.Letters
     attempts: people.Attempts
+    audit: AuditLog
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

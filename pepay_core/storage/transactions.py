@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pepay_core.storage.repositories.audit import AuditRepository
 from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
@@ -58,6 +59,7 @@ class UnitOfWork:
         self.invitations: people.Invitations = InvitationRepository(session)
         self.letters: people.Letters = LetterRepository(session)
         self.attempts: people.Attempts = AttemptRepository(session)
+        self.audit: ports.AuditLog = AuditRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

@@ -89,6 +89,9 @@ HOMES = {
     "aiosqlite": ["pepay_core.storage"],
     "litestar": ["pepay_core.web"],
     "aiohttp": ["pepay_core.http"],
+    # Mail goes out by a plugin, and by nothing else.
+    "smtplib": [],
+    "aiosmtplib": [],
     "pydantic": ["pepay_core.settings", "pepay_core.plugins.settings", "pepay_core.plugins.validating"],
     "pydantic_settings": ["pepay_core.settings"],
     "cryptography": ["pepay_core.secrets"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
@@ -34,6 +35,8 @@ __all__ = [
     "INDEXES",
     "TABLES",
     "AttemptRow",
+    "AuditHeadRow",
+    "AuditRow",
     "ChainStateRow",
     "CheckpointRow",
     "ColdBalanceRow",
@@ -97,4 +100,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     InvitationRow,
     LetterRow,
     TryRow,
+    AuditRow,
+    AuditHeadRow,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditRow
 from pepay_core.storage.tables.chains import CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -86,4 +87,5 @@ INDEXES: Final = (
     Index("pepay_invitation_by_merchant", InvitationRow, "merchant, id"),
     Index("pepay_letter_by_user", LetterRow, "user_id"),
     Index("pepay_try_age", TryRow, "tried_at"),
+    Index("pepay_audit_by_merchant", AuditRow, "merchant, seq"),
 )
