@@ -70,9 +70,12 @@ class KeepingKeys:
 
         It is in nothing wider than the caller: scopes, lifetime, addresses, limit. Raises Forbidden, InvalidInput.
         """
+        return await self._store.run(lambda tx: self.make(tx, caller, request))
+
+    async def make(self, tx: Transaction, caller: Caller, request: KeyRequest) -> dict[str, Any]:
+        """Do the same in a transaction that is open."""
         request = narrowed(caller, request, self._clock.now(), usual_writes=self._usual_writes)
-        async with self._store.begin() as tx:
-            key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, by=caller)
+        key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, by=caller)
         return {**_view(key), "key": text}
 
     async def issue(
