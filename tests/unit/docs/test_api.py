@@ -16,9 +16,9 @@ from pepay_core.web.app import OPERATIONS, create_app
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.decoding import decode_body
 from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import ANYBODY
 from pepay_core.web.limiting import Standing
 from pepay_core.web.openapi import build
+from pepay_core.web.operations import ANYBODY
 from pepay_core.web.schemas import Paging
 
 API = page("reference/api.md")
