@@ -25,6 +25,7 @@ from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
+from pepay_core.services.connecting import Connecting
 from pepay_core.services.endpoints import Endpoints
 from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
@@ -87,6 +88,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    connecting: Connecting
     people: People
     receiving: Receiving
     lacking: Lacking
@@ -220,6 +222,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         clock=clock,
         recorder=recorder,
     )
+    keys = KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
@@ -232,7 +235,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
+        keys=keys,
+        connecting=Connecting(store, clock, keys),
         people=compose_people(store, clock, ids, vault, settings.server.base_url),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
@@ -306,6 +307,19 @@ class Mails(Protocol):
         ...
 
 
+class Grants(Protocol):
+    """Consents to give a shop a key."""
+
+    async def add(self, grant: Grant) -> None: ...
+    async def take(self, digest: str) -> Grant | None:
+        """Use one up; None when it was used already."""
+        ...
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget those that have expired."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -441,6 +455,7 @@ class Transaction(Protocol):
     endpoints: Endpoints
     deliveries: Deliveries
     mails: Mails
+    grants: Grants
     chains: Chains
     rates: Rates
     idempotency: Idempotency

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pepay_core.web.checkout.views import view
 
 from pepay_core.web.checkout.codes import code, payload
-from pepay_core.web.checkout.views import view
 from pepay_core.web.templating import grouped, price, render, shortened, utc
 
 NOW = 1_000_000
