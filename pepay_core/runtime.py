@@ -19,6 +19,7 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
@@ -36,11 +37,13 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
+from pepay_core.services.people.composing import People, compose_people
 from pepay_core.services.preferring import Preferring
 from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.recording import Recorder
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.revisiting import Revisiting
@@ -84,6 +87,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    people: People
     receiving: Receiving
     lacking: Lacking
     preferring: Preferring
@@ -103,6 +107,8 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    recorder: Recorder
+    attesting: Attesting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -123,6 +129,7 @@ class Runtime:
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
+            stack.callback(runtime.people.passwords.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -161,6 +168,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
+    recorder = Recorder(clock, vault)
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
@@ -210,6 +218,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         look=look,
         ids=ids,
         clock=clock,
+        recorder=recorder,
     )
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
@@ -223,10 +232,11 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
+        people=compose_people(store, clock, ids, vault),
+        receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
-        preferring=Preferring(store, catalogue),
+        preferring=Preferring(store, catalogue, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
@@ -243,6 +253,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         auditing=Auditing(store, catalogue, openings),
         explaining=Explaining(store, catalogue, openings),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        recorder=recorder,
+        attesting=Attesting(store, vault),
     )
 
 
