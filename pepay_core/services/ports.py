@@ -499,6 +499,15 @@ class Wakes(Protocol):
         """Give a hint to all who wait for one of the topics, in every process."""
         ...
 
+    @property
+    def left(self) -> bool:
+        """Whether this process ends, so that nobody may wait any longer."""
+        ...
+
+    def leave(self) -> None:
+        """Send everybody away who waits in this process."""
+        ...
+
 
 class Store(Protocol):
     """The database."""
