@@ -38,9 +38,11 @@ from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.revisiting import Revisiting
+from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
@@ -98,6 +100,8 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    refunding: Refunding
+    self_serving: SelfServing
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -194,12 +198,13 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     for chain in catalogue.chains.values():
         watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
         keepers[chain.id] = Keeper(watcher, store, heads, outbox, openings, clock, holder=holder)
+    choosing = Choosing(catalogue, heads, valuation, lacking, ids, clock)
     invoicing = Invoicing(
         store=store,
         catalogue=catalogue,
         offering=offering,
         valuation=valuation,
-        choosing=Choosing(catalogue, heads, valuation, lacking, ids, clock),
+        choosing=choosing,
         settling=settling,
         assembler=assembler,
         presenter=presenter,
@@ -207,6 +212,19 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         review=review,
         look=look,
         ids=ids,
+        clock=clock,
+    )
+    explaining = Explaining(store, catalogue, openings)
+    refunding = Refunding(store, catalogue, settling, outbox, ids, clock)
+    self_serving = SelfServing(
+        store=store,
+        catalogue=catalogue,
+        offering=offering,
+        choosing=choosing,
+        settling=settling,
+        invoicing=invoicing,
+        explaining=explaining,
+        refunding=refunding,
         clock=clock,
     )
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
@@ -237,8 +255,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         openings=openings,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
-        explaining=Explaining(store, catalogue, openings),
+        explaining=explaining,
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        refunding=refunding,
+        self_serving=self_serving,
     )
 
 

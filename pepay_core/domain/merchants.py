@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.invoices import LatePolicy, Tolerance
+from pepay_core.domain.refunds import SelfService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,8 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "reports:read",
+    "refunds:read",
+    "refunds:write",
 )
 """What a key may be allowed to do; ``:write`` includes ``:read`` of the same."""
 
@@ -46,6 +49,7 @@ class Merchant:
     finality: Mapping[ChainId, Finality] = field(default_factory=dict["ChainId", "Finality"])
     branding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embed_origins: tuple[str, ...] = ()
+    self_service: SelfService = field(default_factory=SelfService)
 
 
 @dataclass(frozen=True, slots=True)

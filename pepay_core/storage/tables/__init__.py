@@ -15,6 +15,7 @@ from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, Payme
 from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -42,6 +43,7 @@ __all__ = [
     "PaymentRow",
     "QuoteRow",
     "RateRow",
+    "RefundRow",
     "SweepRow",
     "WalletRow",
 ]
@@ -54,6 +56,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     DestinationRow,
     QuoteRow,
     PaymentRow,
+    RefundRow,
     SweepRow,
     EntryRow,
     EventRow,

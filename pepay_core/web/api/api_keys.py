@@ -32,6 +32,8 @@ Scope = Literal[
     "keys:read",
     "keys:write",
     "reports:read",
+    "refunds:read",
+    "refunds:write",
 ]
 Network = Annotated[str, Meta(min_length=1, max_length=60, examples=["203.0.113.0/24"])]
 
