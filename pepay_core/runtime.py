@@ -20,6 +20,7 @@ from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
+from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
 from pepay_core.services.endpoints import Endpoints
@@ -29,6 +30,7 @@ from pepay_core.services.heads import Heads
 from pepay_core.services.invoicing import Invoicing
 from pepay_core.services.keeping_keys import KeepingKeys
 from pepay_core.services.lacking import Lacking
+from pepay_core.services.mailing import Mailing
 from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
@@ -91,6 +93,8 @@ class Runtime:
     endpoints: Endpoints
     feed: Feed
     dispatcher: Dispatcher
+    mailing: Mailing
+    carrier: Carrier
     closing: Closing
     keepers: Mapping[ChainId, Keeper]
     relay: Relay
@@ -178,13 +182,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
 
     feed = Feed(store)
 
-    def published(event: Event) -> None:
-        dispatcher.wake()
-        feed.wake()
-        relay.put(event)
-
-    outbox = Outbox(clock, ids, published)
+    outbox = Outbox(clock, ids, relay.put)
     dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
+    carrier = Carrier(store, catalogue.notifiers, clock)
+    mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
@@ -248,6 +249,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
         feed=feed,
         dispatcher=dispatcher,
+        mailing=mailing,
+        carrier=carrier,
         closing=Closing(store, settling, valuation, catalogue, clock),
         keepers=keepers,
         relay=relay,

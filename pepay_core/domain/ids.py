@@ -15,6 +15,7 @@ MerchantId = NewType("MerchantId", str)
 WalletId = NewType("WalletId", str)
 QuoteId = NewType("QuoteId", str)
 RefundId = NewType("RefundId", str)
+MailId = NewType("MailId", str)
 
 INVOICE: Final = "inv"
 PAYMENT: Final = "pay"
@@ -26,6 +27,7 @@ MERCHANT: Final = "mer"
 WALLET: Final = "wal"
 QUOTE: Final = "quo"
 REFUND: Final = "ref"
+MAIL: Final = "msg"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -63,6 +63,10 @@ class Ids:
         """Return a new refund id."""
         return ids.RefundId(self._make(ids.REFUND))
 
+    def mail(self) -> ids.MailId:
+        """Return a new mail id."""
+        return ids.MailId(self._make(ids.MAIL))
+
     def posting(self) -> str:
         """Return a new ledger posting id."""
         return self._make("pst")

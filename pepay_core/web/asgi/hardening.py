@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.web.policies import DATA, PLAIN
+
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,15 +17,13 @@ _ALWAYS: Final = {
     b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     b"x-frame-options": b"DENY",
 }
-_DATA: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
-_PAGE: Final = (
-    b"default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 _HSTS: Final = b"max-age=31536000"
+_DATA: Final = DATA.encode()
+_PLAIN: Final = PLAIN.encode()
 
 
 def hardening(app: ASGIApp, *, https: bool) -> ASGIApp:
-    """Add what an answer does not say itself; pages get a policy that lets our own styles in, and no script at all."""
+    """Add what an answer does not say itself; pages that say nothing get a policy that lets our own styles in, and no script at all."""
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +35,10 @@ def hardening(app: ASGIApp, *, https: bool) -> ASGIApp:
                 headers = list(message["headers"])
                 present = {name.lower(): value for name, value in headers}
                 wanted = dict(_ALWAYS)
-                wanted[b"content-security-policy"] = _PAGE if present.get(b"content-type", b"").startswith(b"text/html") else _DATA
+                wanted[b"content-security-policy"] = _PLAIN if present.get(b"content-type", b"").startswith(b"text/html") else _DATA
+                if b"frame-ancestors 'none'" not in present.get(b"content-security-policy", b"frame-ancestors 'none'"):
+                    # Browsers that know frame-ancestors would ignore it, but for one of them, and then nobody could frame the page.
+                    del wanted[b"x-frame-options"]
                 wanted[b"cache-control"] = b"no-store"
                 if https:
                     wanted[b"strict-transport-security"] = _HSTS

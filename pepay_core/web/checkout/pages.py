@@ -10,8 +10,10 @@ from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotat
 
 from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound
+from pepay_core.web.checkout.framing import embedded
 from pepay_core.web.checkout.views import view
 from pepay_core.web.guards import BUYER_PAGE
+from pepay_core.web.policies import scripted
 from pepay_core.web.problems import WrongMediaType, problem_of
 from pepay_core.web.templating import render
 from pepay_core.web.timing import within_deadline
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
-_HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow"}
+_HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow", "Content-Security-Policy": scripted()}
 
 
 @get("/pay/{invoice:str}", opt={"access": BUYER_PAGE})
@@ -42,8 +44,9 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         return await _page(request, invoice, notice=exc)
-    token = quote(_token(request))
-    return Response("", status_code=303, headers={**_HEADERS, "Location": f"/pay/{invoice}?token={token}"}, media_type=_HTML)
+    framed = await embedded(request, runtime, invoice)
+    here = f"/pay/{invoice}?token={quote(_token(request))}{framed.carried if framed else ''}"
+    return Response("", status_code=303, headers={**_HEADERS, "Location": here}, media_type=_HTML)
 
 
 def _token(request: Request[Any, Any, Any]) -> str:
@@ -66,15 +69,18 @@ async def _page(request: Request[Any, Any, Any], invoice: str, *, notice: Refuse
     with bound(invoice=invoice):
         async with within_deadline():
             found = await runtime.invoicing.for_buyer(invoice)
+            framed = await embedded(request, runtime, invoice)
         shown = view(
             found,
             _token(request),
             now=int(runtime.clock.now().timestamp()),
             changing="change" in request.query_params,
+            carried=framed.carried if framed else "",
             natives={chain.native for chain in runtime.catalogue.chains.values()},
         )
     status = problem_of(notice).status if notice else 200
-    return Response(render("pay.html", view=shown, notice=_told(notice)), status_code=status, media_type=_HTML, headers=_HEADERS)
+    html = render("pay.html", view=shown, notice=_told(notice), scripted=True, embedded=framed)
+    return Response(html, status_code=status, media_type=_HTML, headers={**_HEADERS, **(framed.headers if framed else {})})
 
 
 def _told(notice: Refused | Unavailable | None) -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from pepay_core.web.checkout.apps import app_links
 from pepay_core.web.checkout.codes import Code, code, payload
 from pepay_core.web.templating import utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from pepay_core.web.checkout.apps import AppLink
 
 _SETTLED: Final = frozenset({"paid", "overpaid", "canceled"})
 _DECIDED: Final = frozenset({"accepted", "refunded", "written_off"})
@@ -51,10 +54,17 @@ class View:
     final: tuple[int, int] | None = None
     """Confirmations, and how many are needed, of the payment that has the furthest to go."""
     reasons: Mapping[str, str] = field(default_factory=lambda: _REASONS)
+    carried: str = ""
+    """What the page's own links carry on after the token."""
+    apps: tuple[AppLink, ...] = ()
+    """Wallet apps that can be opened to pay."""
 
 
-def view(invoice: Mapping[str, Any], token: str, *, now: int, changing: bool, natives: Collection[str]) -> View:
-    """Return the view of an invoice. ``changing``: the buyer asked for another way to pay; ``natives`` are the chains' own coins."""
+def view(invoice: Mapping[str, Any], token: str, *, now: int, changing: bool, natives: Collection[str], carried: str = "") -> View:
+    """Return the view of an invoice. ``changing``: the buyer asked for another way to pay; ``natives`` are the chains' own coins.
+
+    ``carried`` is what the page's links carry on after the token.
+    """
     option = chosen(invoice)
     status = invoice["status"]
     open_ = status in {"unpaid", "underpaid"} and invoice["resolution"] not in _DECIDED and now < invoice["expires_at"]
@@ -76,6 +86,8 @@ def view(invoice: Mapping[str, Any], token: str, *, now: int, changing: bool, na
         choosing=choosing,
         quote_expired=bool(asking and option and option["quote"]["valid_until"] <= now),
         final=_progress(invoice) if status == "processing" else None,
+        carried=carried,
+        apps=app_links(option, invoice["payment_url"], natives) if asking and option else (),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pepay_core.domain.chains import Destination
 from pepay_core.testing.toy import COIN, DOLLAR
+from pepay_core.web.templating import static_url
 
 
 class Page(HTMLParser):
@@ -100,13 +101,14 @@ async def test_the_code_holds_the_address(web, quoted):
 async def test_the_page_needs_no_script_no_cookie_and_nobody_else(web, quoted):
     answer = await web.client.get(url(quoted))
     page = Page(answer.text)
-    assert not page.all("script")
+    assert [each["src"] for each in page.all("script")] == [static_url("checkout.js")]
     assert not [each for _, each in page.elements if any(name.startswith("on") or name == "style" for name in each)]
     assert "set-cookie" not in answer.headers
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert "script-src" not in policy
+    assert "script-src 'self'; style-src 'self'" in policy
+    assert "require-trusted-types-for 'script'; trusted-types pepay" in policy
     assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert answer.headers["cache-control"] == "no-store"
     for tag, name in (("link", "href"), ("img", "src")):
@@ -199,7 +201,7 @@ async def test_nothing_that_a_shop_or_a_buyer_wrote_becomes_markup(web):
     invoice = await web.invoice(title=hostile, footer=hostile, description=hostile, line_items=[{"name": hostile, "amount": "49.99"}])
     await web.client.patch("/api/v1/merchant", json={"name": hostile}, headers=web.auth)
     page = await see(web, invoice)
-    assert not page.all("script")
+    assert [each["src"] for each in page.all("script")] == [static_url("checkout.js")]
     assert not page.all("img")
     assert "{{7*7}}" in page.text
 
