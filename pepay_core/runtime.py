@@ -18,6 +18,7 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
@@ -35,11 +36,13 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
+from pepay_core.services.people.composing import People, compose_people
 from pepay_core.services.preferring import Preferring
 from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
@@ -85,6 +88,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    people: People
     receiving: Receiving
     lacking: Lacking
     preferring: Preferring
@@ -106,6 +110,8 @@ class Runtime:
     revisiting: Revisiting
     refunding: Refunding
     self_serving: SelfServing
+    recorder: Recorder
+    attesting: Attesting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -126,6 +132,7 @@ class Runtime:
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
+            stack.callback(runtime.people.passwords.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -164,6 +171,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
+    recorder = Recorder(clock, vault)
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
@@ -214,9 +222,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         look=look,
         ids=ids,
         clock=clock,
+        recorder=recorder,
     )
     explaining = Explaining(store, catalogue, openings)
-    refunding = Refunding(store, catalogue, settling, outbox, ids, clock)
+    refunding = Refunding(store, catalogue, settling, outbox, recorder, ids, clock)
     self_serving = SelfServing(
         store=store,
         catalogue=catalogue,
@@ -241,9 +250,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
         keys=KeepingKeys(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        people=compose_people(store, clock, ids, vault),
+        receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
-        preferring=Preferring(store, catalogue),
+        preferring=Preferring(store, catalogue, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
@@ -262,6 +272,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
         refunding=refunding,
         self_serving=self_serving,
+        recorder=recorder,
+        attesting=Attesting(store, vault),
     )
 
 

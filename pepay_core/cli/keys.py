@@ -100,13 +100,13 @@ def key() -> None:
 @pass_invocation
 def create_key(invocation: Invocation, *, merchant_id: str | None, live: bool, name: str, scopes: tuple[str, ...], days: int, json_: bool) -> None:
     """Make an API key, shown once."""
-    from pepay_core.domain.merchants import SCOPES
+    from pepay_core.domain.merchants import KEY_SCOPES
     from pepay_core.services.keeping_keys import KeyRequest
 
     async def work() -> dict[str, Any]:
         async with _opened(invocation) as (store, keys):
             owner = await _merchant(store, merchant_id)
-            request = KeyRequest(name, scopes or SCOPES, days * 24 * 3600)
+            request = KeyRequest(name, scopes or KEY_SCOPES, days * 24 * 3600)
             async with store.begin() as tx:
                 made, text = await keys.issue(tx, owner, request, livemode=live)
         return {"id": made.id, "merchant": owner, "livemode": live, "scopes": list(made.scopes), "key": text}

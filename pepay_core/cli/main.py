@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Entry]] = {
+    "audit": Entry("pepay_core.cli.auditing:audit", "Read the log of who did what, and prove that nothing in it was changed."),
     "chain": Entry("pepay_core.cli.chains:chain", "See how far each chain was looked at, and look again."),
     "doctor": Entry("pepay_core.cli.doctor:doctor", "Name every problem there is, with its remedy."),
     "invoice": Entry("pepay_core.cli.invoices:invoice", "Create, show and list invoices."),

@@ -20,7 +20,9 @@
     │   ├── Unauthenticated     no key, or not a valid one             -> 401
     │   ├── KeyExpired          the key's time is over                 -> 401
     │   ├── KeyRevoked          the key was withdrawn                  -> 401
+    │   ├── SignInFailed        not these words                        -> 401
     │   ├── Forbidden           the key may not do this                -> 403
+    │   ├── MerchantSuspended   the merchant is closed for now         -> 403
     │   ├── EgressRefused       the address is not a public one        -> 422
     │   └── RateLimited         too many requests                      -> 429 + Retry-After
     ├── Unavailable         something we depend on is down             -> 503 + Retry-After
@@ -191,6 +193,24 @@ class Forbidden(Refused):
 
     code = "forbidden"
     status = 403
+
+
+class SignInFailed(Unauthenticated):
+    """No such user, another password, another code, a user who is suspended: one error, which does not tell which."""
+
+    code = "sign_in_failed"
+
+    def __init__(self, message: str = "that did not match: check what you typed") -> None:
+        super().__init__(message)
+
+
+class MerchantSuspended(Forbidden):
+    """Whoever runs the server has suspended the merchant: what is owed is still watched and credited, and nothing new begins."""
+
+    code = "merchant_suspended"
+
+    def __init__(self, message: str = "this merchant is suspended; ask whoever runs this server") -> None:
+        super().__init__(message)
 
 
 class EgressRefused(Refused):

@@ -30,8 +30,14 @@ SCOPES: Final = (
     "reports:read",
     "refunds:read",
     "refunds:write",
+    "members:read",
+    "members:write",
+    "audit:read",
 )
-"""What a key may be allowed to do; ``:write`` includes ``:read`` of the same."""
+"""What may be allowed; ``:write`` includes ``:read`` of the same."""
+
+KEY_SCOPES: Final = tuple(scope for scope in SCOPES if not scope.startswith("members:"))
+"""What a key may be allowed to do: everything, except to say who is who."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Merchant:
     branding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embed_origins: tuple[str, ...] = ()
     self_service: SelfService = field(default_factory=SelfService)
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

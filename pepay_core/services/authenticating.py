@@ -10,7 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.domain.errors import Forbidden, KeyExpired, KeyRevoked, Unauthenticated
+from pepay_core.domain.errors import Forbidden, KeyExpired, KeyRevoked, MerchantSuspended, Unauthenticated
 from pepay_core.domain.ids import ALPHABET, KeyId
 from pepay_core.services.callers import Caller
 
@@ -65,7 +65,7 @@ class Authenticating:
     async def authenticate(self, text: str, address: str | None) -> Caller:
         """Return the caller whose key this is.
 
-        Raises Unauthenticated, KeyExpired, KeyRevoked, or Forbidden when the address is not one that the key is bound to.
+        Raises Unauthenticated, KeyExpired, KeyRevoked, MerchantSuspended, or Forbidden when the address is not one that the key is bound to.
         What is wrong with a key is told only to whoever knows its secret.
         """
         match = _KEY.fullmatch(text)
@@ -74,10 +74,13 @@ class Authenticating:
         environment, identifier, secret = match.groups()
         async with self._store.read() as tx:
             key = await tx.keys.find(KeyId(f"key_{identifier}"))
+            suspended = key is not None and await tx.merchants.is_suspended(key.merchant)
         given = self._digests.of(secret)
         if not hmac.compare_digest(given, key.digest if key else bytes(32)) or key is None or key.livemode is not (environment == "live"):
             raise Unauthenticated("there is no such API key")
         self._check(key, address)
+        if suspended:
+            raise MerchantSuspended
         return Caller(key.merchant, key.livemode, key.id, frozenset(key.scopes), key.writes_per_minute)
 
     def _check(self, key: ApiKey, address: str | None) -> None:

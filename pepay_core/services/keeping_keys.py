@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.errors import Forbidden, InvalidInput, NotFound
 from pepay_core.domain.ids import KeyId
-from pepay_core.domain.merchants import SCOPES, ApiKey
+from pepay_core.domain.merchants import KEY_SCOPES, ApiKey
 from pepay_core.services.authenticating import KeyDigests
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
+from pepay_core.services.recording import Recorder, operator
 
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
+    from pepay_core.domain.audit import Actor
     from pepay_core.domain.ids import MerchantId
     from pepay_core.secrets import Vault
     from pepay_core.services.callers import Caller
@@ -33,7 +35,7 @@ class KeyRequest:
     """What a new key is asked to be; ``expires_in`` is in seconds, None means that it does not expire."""
 
     name: str
-    scopes: tuple[str, ...] = SCOPES
+    scopes: tuple[str, ...] = KEY_SCOPES
     expires_in: int | None = None
     allowed_ips: tuple[str, ...] = ()
     writes_per_minute: int | None = None
@@ -47,18 +49,21 @@ class KeepingKeys:
         self._clock = clock
         self._ids = ids
         self._digests = KeyDigests(vault)
+        self.recorder = Recorder(clock, vault)
 
     async def create(self, caller: Caller, request: KeyRequest) -> dict[str, Any]:
         """Return a new key of the caller's environment, with its text under ``key``; its scopes are no wider than the caller's."""
         for scope in request.scopes:
-            if scope in SCOPES:
+            if scope in KEY_SCOPES:
                 self._needs(caller, scope)
         async with self._store.begin() as tx:
-            key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode)
+            key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, by=caller)
         return {**_view(key), "key": text}
 
-    async def issue(self, tx: Transaction, merchant: MerchantId, request: KeyRequest, *, livemode: bool) -> tuple[ApiKey, str]:
-        """Store a new key and return it with its text, which is not stored: for whoever needs no key to make one."""
+    async def issue(
+        self, tx: Transaction, merchant: MerchantId, request: KeyRequest, *, livemode: bool, by: Actor | Caller | None = None
+    ) -> tuple[ApiKey, str]:
+        """Store a new key and return it with its text, which is not stored: for whoever needs no key to make one, the operator if nobody else."""
         _check(request)
         now, secret = self._clock.now(), self._digests.secret()
         key = ApiKey(
@@ -66,7 +71,7 @@ class KeepingKeys:
             merchant=merchant,
             livemode=livemode,
             name=request.name,
-            scopes=tuple(scope for scope in SCOPES if scope in request.scopes),
+            scopes=tuple(scope for scope in KEY_SCOPES if scope in request.scopes),
             digest=self._digests.of(secret),
             created_at=now,
             expires_at=None if request.expires_in is None else now + timedelta(seconds=request.expires_in),
@@ -74,6 +79,7 @@ class KeepingKeys:
             writes_per_minute=request.writes_per_minute,
         )
         await tx.keys.add(key)
+        await self.recorder.note(tx, by or operator(merchant, livemode=livemode), "key.created", key.id, _noted(key))
         return key, self._digests.text(key, secret)
 
     async def page(self, caller: Caller, page: Page) -> Slice[dict[str, Any]]:
@@ -92,6 +98,7 @@ class KeepingKeys:
                 raise NotFound("this key is revoked already")
             found = replace(found, revoked_at=self._clock.now())
             await tx.keys.save(found)
+            await self.recorder.note(tx, caller, "key.revoked", found.id, {"name": found.name})
         return _view(found)
 
     @staticmethod
@@ -105,9 +112,9 @@ class KeepingKeys:
 def _check(request: KeyRequest) -> None:
     if not 1 <= len(request.name) <= MAX_NAME:
         raise InvalidInput(f"must have 1 to {MAX_NAME} characters", field="name")
-    unknown = [scope for scope in request.scopes if scope not in SCOPES]
+    unknown = [scope for scope in request.scopes if scope not in KEY_SCOPES]
     if unknown or not request.scopes:
-        raise InvalidInput(f"must be one or more of {', '.join(SCOPES)}", field="scopes")
+        raise InvalidInput(f"must be one or more of {', '.join(KEY_SCOPES)}", field="scopes")
     if request.expires_in is not None and not 60 <= request.expires_in <= 10 * 366 * 86_400:
         raise InvalidInput("must be between a minute and ten years, in seconds", field="expires_in")
     if request.writes_per_minute is not None and not 1 <= request.writes_per_minute <= MAX_RATE:
@@ -135,3 +142,8 @@ def _view(key: ApiKey) -> dict[str, Any]:
         "revoked_at": seconds(key.revoked_at),
         "last_used_at": seconds(key.last_used_at),
     }
+
+
+def _noted(key: ApiKey) -> dict[str, Any]:
+    """Return what the audit log says of a new key."""
+    return {"name": key.name, "scopes": list(key.scopes), "allowed_ips": list(key.allowed_ips), "expires_at": seconds(key.expires_at)}

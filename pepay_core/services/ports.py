@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
     from pepay_core.domain.refunds import Refund
     from pepay_core.domain.sweeps import Balance, Sweep
+    from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
+    from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
 
 _T = TypeVar("_T")
@@ -38,7 +41,15 @@ class Merchants(Protocol):
     async def add(self, merchant: Merchant) -> None: ...
     async def get(self, merchant: MerchantId) -> Merchant: ...
     async def all(self) -> list[Merchant]: ...
-    async def save(self, merchant: Merchant) -> None: ...
+    async def save(self, merchant: Merchant) -> None:
+        """Store its preferences; whether it is suspended is not among them."""
+        ...
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        """Suspend it from a moment on; None lets it go on."""
+        ...
+
+    async def is_suspended(self, merchant: MerchantId) -> bool: ...
 
 
 class Keys(Protocol):
@@ -394,6 +405,29 @@ class Facts(Protocol):
     async def put(self, name: str, value: str) -> None: ...
 
 
+class AuditLog(Protocol):
+    """The audit log: entries are added, and nothing else ever happens to them."""
+
+    async def hold(self) -> bytes | None:
+        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
+        ...
+
+    async def add(self, entry: AuditEntry, head: bytes) -> None:
+        """Store an entry, and the head that goes with it."""
+        ...
+
+    async def head(self) -> bytes | None: ...
+    async def newest(self) -> AuditEntry | None: ...
+    async def count(self) -> int: ...
+    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
+        """Return the next entries in their order, of everybody; from the lowest on without a number."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
+        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
+        ...
+
+
 class Transaction(Protocol):
     """One unit of work: everything in it commits, or nothing does."""
 
@@ -416,6 +450,15 @@ class Transaction(Protocol):
     idempotency: Idempotency
     leases: Leases
     facts: Facts
+    users: people.Users
+    members: people.Members
+    sessions: people.Sessions
+    passkeys: people.Passkeys
+    recovery_codes: people.RecoveryCodes
+    invitations: people.Invitations
+    letters: people.Letters
+    attempts: people.Attempts
+    audit: AuditLog
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
@@ -464,4 +507,8 @@ class Store(Protocol):
 
     async def run(self, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
         """Run ``work`` in a transaction, again from the start when the database asks for it (serialisation, deadlock, lost connection)."""
+        ...
+
+    def shared_counts(self) -> Counting | None:
+        """Return where several processes count together, or None for a database that only one process may open."""
         ...

@@ -15,6 +15,7 @@ from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.origins import parse_origin
 from pepay_core.domain.refunds import ClaimPolicy
 from pepay_core.services.presenting import finality_bands, seconds
+from pepay_core.services.recording import changed_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
     from pepay_core.services.ports import Store
+    from pepay_core.services.recording import Recorder
 
 BRANDING: Final = ("color", "support_email", "support_url")
 MAX_NAME: Final = 100
@@ -47,9 +49,10 @@ _SHAPES: Final = {
 class Preferring:
     """Shows and changes a merchant's preferences. Lists of assets show, and change, the caller's environment only."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, recorder: Recorder) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._recorder = recorder
 
     async def get(self, caller: Caller) -> dict[str, Any]:
         """Return the merchant."""
@@ -59,10 +62,12 @@ class Preferring:
     async def change(self, caller: Caller, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Apply the given fields, each as the API takes it, and return the merchant; raises InvalidInput naming the field."""
         async with self._store.begin() as tx:
-            merchant = await tx.merchants.get(caller.merchant)
+            before = merchant = await tx.merchants.get(caller.merchant)
             for field, value in changes.items():
                 merchant = self._changed(merchant, field, value, livemode=caller.livemode)
             await tx.merchants.save(merchant)
+            noted = changed_fields(self._view(before, livemode=caller.livemode), self._view(merchant, livemode=caller.livemode))
+            await self._recorder.note(tx, caller, "merchant.changed", merchant.id, noted)
         return self._view(merchant, livemode=caller.livemode)
 
     def _changed(self, merchant: Merchant, field: str, value: Any, *, livemode: bool) -> Merchant:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pepay_core.services.minting import Ids
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.recording import Recorder
     from pepay_core.services.settling import Settling
 
 MAX_MESSAGE: Final = 255
@@ -36,11 +37,12 @@ _BUYER: Final = "buyer"
 class Refunding:
     """The use cases around refunds. Every method returns the objects that the API shows."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, settling: Settling, outbox: Outbox, ids: Ids, clock: Clock) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, settling: Settling, outbox: Outbox, recorder: Recorder, ids: Ids, clock: Clock) -> None:
         self._store = store
         self._catalogue = catalogue
         self._settling = settling
         self._outbox = outbox
+        self._recorder = recorder
         self._ids = ids
         self._clock = clock
 
@@ -178,6 +180,8 @@ class Refunding:
                 await self._tell(tx, changed, kind, {"status": str(refund.status)})
             if status is RefundStatus.COMPLETED and await self._all_went_back(tx, invoice):
                 await self._settling.settle(tx, invoice.id, Change(decision=Decision(Action.REFUND, now, changed.transaction or "", caller.name)), {})
+            told = {"reason": changed.message, "transaction": changed.transaction}
+            await self._recorder.note(tx, caller, f"refund.{status}", refund.id, {key: value for key, value in told.items() if value})
             return self._view(changed)
 
         return await self._store.run(work)

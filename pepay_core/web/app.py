@@ -15,6 +15,7 @@ from pepay_core.domain.errors import Unavailable
 from pepay_core.web import contact, embed, health, reference
 from pepay_core.web.api import (
     api_keys,
+    audit,
     invoices,
     ledger,
     merchant,
@@ -57,6 +58,7 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *audit.OPERATIONS,
     *checkout_api.OPERATIONS,
     *self_service.OPERATIONS,
     *refunds.OPERATIONS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pepay_core.domain.errors import NotFound, RateLimited, Refused, Unauthenticated
 from pepay_core.domain.ids import INVOICE, is_id
 from pepay_core.web.asgi.facts import facts
-from pepay_core.web.limiting import address_key
+from pepay_core.web.limiting import BUYERS, READS, WRITES, address_key
 from pepay_core.web.operations import ANYBODY
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def gate(connection: ASGIConnection[Any, Any, Any, Any], route: BaseRouteH
         await _admit_buyer(connection, Unauthenticated if access == BUYER else NotFound)
         return
     caller = await _authenticated(connection)
-    _charge_key(connection, caller)
+    await _charge_key(connection, caller)
     if access is not None:
         caller.need(access)
 
@@ -77,29 +77,29 @@ async def _admit_buyer(connection: ASGIConnection[Any, Any, Any, Any], refusal: 
     known = facts(connection.scope)
     if _key_of(connection) is not None:
         try:
-            _charge_key(connection, await _authenticated(connection))
+            await _charge_key(connection, await _authenticated(connection))
         except RateLimited:
             raise
         except Refused:
             known.caller = None
     if known.caller is None:
         limit = runtime.settings.limits.buyers_per_minute
-        _settle(connection, _allowances(connection).take("buyers", address_key(known.address), limit))
+        _settle(connection, await _allowances(connection).take(BUYERS, address_key(known.address), limit))
     invoice = str(connection.path_params["invoice"])
     token = connection.query_params.get("token") or connection.headers.get("x-pepay-token") or ""
     if not is_id(INVOICE, invoice) or not runtime.tokens.verify(invoice, token):
         raise refusal("the token is missing, or is not this invoice's")
 
 
-def _charge_key(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:
+async def _charge_key(connection: ASGIConnection[Any, Any, Any, Any], caller: Caller) -> None:
     limits = cast("Runtime", connection.app.state.runtime).settings.limits
     writes = caller.writes_per_minute or limits.writes_per_minute
     if connection.scope.get("method") in _SAFE:
         # Whoever may write much, may read what they wrote.
-        zone, limit = "reads", max(limits.reads_per_minute, writes * _READS_PER_WRITE)
+        zone, limit = READS, max(limits.reads_per_minute, writes * _READS_PER_WRITE)
     else:
-        zone, limit = "writes", writes
-    _settle(connection, _allowances(connection).take(zone, caller.name, limit))
+        zone, limit = WRITES, writes
+    _settle(connection, await _allowances(connection).take(zone, caller.name, limit))
 
 
 def _settle(connection: ASGIConnection[Any, Any, Any, Any], standing: Standing) -> None:

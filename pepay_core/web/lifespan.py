@@ -26,6 +26,7 @@ def lifespan(factory: RuntimeFactory) -> Callable[[Litestar], AbstractAsyncConte
         async with factory() as runtime:
             app.state.runtime = runtime
             app.state.remembering = Remembering(runtime.store, runtime.clock, runtime.vault)
+            app.state.allowances.share(runtime.store.shared_counts())
             mount(app, runtime.assembly)
             yield
 

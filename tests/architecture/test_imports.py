@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "pepay_core.settings": ["domain", "plugins.validating"],
     "pepay_core.secrets": ["domain", "contracts", "settings"],
     "pepay_core.tokens": ["secrets"],
-    "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "services"],
+    "pepay_core.passwords": ["domain"],
+    "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "passwords", "services"],
     # What doctor asks includes whether the configuration is wise.
     "pepay_core.services.checking": ["domain", "contracts", "plugins.catalogue", "services", "settings"],
     "pepay_core.storage": ["domain", "contracts", "services", "secrets", "settings", "log", "storage"],
@@ -91,6 +92,7 @@ HOMES = {
     "pydantic": ["pepay_core.settings", "pepay_core.plugins.settings", "pepay_core.plugins.validating"],
     "pydantic_settings": ["pepay_core.settings"],
     "cryptography": ["pepay_core.secrets"],
+    "argon2": ["pepay_core.passwords"],
     "click": ["pepay_core.cli", "pepay_core.hookspecs"],
     "tomlkit": ["pepay_core.cli"],
     "pytest": ["pepay_core.testing"],

@@ -45,8 +45,16 @@ class MerchantRepository(Repository):
         return [_merchant(row) for row in await self._select(MerchantRow, order=[MerchantRow.id])]
 
     async def save(self, merchant: Merchant) -> None:
-        if not await self._update(MerchantRow, _merchant_row(merchant), MerchantRow.id == merchant.id):
+        preferences = {name: value for name, value in _merchant_row(merchant).items() if name != "suspended_at"}
+        if not await self._update(MerchantRow, preferences, MerchantRow.id == merchant.id):
             raise missing("merchant", merchant.id)
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        if not await self._update(MerchantRow, {"suspended_at": at}, MerchantRow.id == merchant):
+            raise missing("merchant", merchant)
+
+    async def is_suspended(self, merchant: MerchantId) -> bool:
+        return bool(await self._raw("SELECT 1 AS found FROM pepay_merchant WHERE id = {} AND suspended_at IS NOT NULL", merchant))
 
 
 class KeyRepository(Repository):
@@ -130,6 +138,7 @@ def _merchant_row(merchant: Merchant) -> dict[str, Any]:
         "branding": to_json(merchant.branding),
         "embed_origins": to_json(merchant.embed_origins),
         "self_service": to_self_service(merchant.self_service),
+        "suspended_at": merchant.suspended_at,
     }
 
 
@@ -147,6 +156,7 @@ def _merchant(row: dict[str, Any]) -> Merchant:
         branding=from_json(row["branding"]),
         embed_origins=tuple(from_json(row["embed_origins"])),
         self_service=from_self_service(row["self_service"]),
+        suspended_at=row["suspended_at"],
     )
 
 

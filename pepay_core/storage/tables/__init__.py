@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
@@ -16,6 +17,16 @@ from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables.people import (
+    InvitationRow,
+    LetterRow,
+    MemberRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    SessionRow,
+    TryRow,
+    UserRow,
+)
 from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
@@ -25,6 +36,8 @@ __all__ = [
     "INDEXES",
     "TABLES",
     "AttemptRow",
+    "AuditHeadRow",
+    "AuditRow",
     "ChainStateRow",
     "CheckpointRow",
     "ColdBalanceRow",
@@ -37,16 +50,24 @@ __all__ = [
     "FactRow",
     "IdempotencyRow",
     "Index",
+    "InvitationRow",
     "InvoiceRow",
     "KeyRow",
     "LeaseRow",
+    "LetterRow",
     "MailRow",
+    "MemberRow",
     "MerchantRow",
+    "PasskeyRow",
     "PaymentRow",
     "QuoteRow",
     "RateRow",
+    "RecoveryCodeRow",
     "RefundRow",
+    "SessionRow",
     "SweepRow",
+    "TryRow",
+    "UserRow",
     "WalletRow",
 ]
 
@@ -74,4 +95,14 @@ TABLES: Final[tuple[type[Table], ...]] = (
     IdempotencyRow,
     LeaseRow,
     FactRow,
+    UserRow,
+    MemberRow,
+    SessionRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    InvitationRow,
+    LetterRow,
+    TryRow,
+    AuditRow,
+    AuditHeadRow,
 )

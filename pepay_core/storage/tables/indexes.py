@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditRow
 from pepay_core.storage.tables.chains import CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -12,6 +13,7 @@ from pepay_core.storage.tables.keeping import IdempotencyRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, WalletRow
+from pepay_core.storage.tables.people import InvitationRow, LetterRow, MemberRow, PasskeyRow, RecoveryCodeRow, SessionRow, TryRow
 from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
@@ -79,4 +81,14 @@ INDEXES: Final = (
     Index("pepay_rate_history", RateRow, "base, quote, agreed_at"),
     Index("pepay_idempotency_key", IdempotencyRow, "scope, key", unique=True),
     Index("pepay_idempotency_age", IdempotencyRow, "claimed_at"),
+    Index("pepay_member_once", MemberRow, "merchant, user_id", unique=True),
+    Index("pepay_member_by_user", MemberRow, "user_id"),
+    Index("pepay_session_by_user", SessionRow, "user_id, id"),
+    Index("pepay_session_age", SessionRow, "expires_at"),
+    Index("pepay_passkey_by_user", PasskeyRow, "user_id, id"),
+    Index("pepay_recovery_code_once", RecoveryCodeRow, "user_id, digest", unique=True),
+    Index("pepay_invitation_by_merchant", InvitationRow, "merchant, id"),
+    Index("pepay_letter_by_user", LetterRow, "user_id"),
+    Index("pepay_try_age", TryRow, "tried_at"),
+    Index("pepay_audit_by_merchant", AuditRow, "merchant, seq"),
 )

@@ -25,6 +25,7 @@ class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
     branding = text()
     embed_origins = text()
     self_service = text()
+    suspended_at = maybe_time()
 
 
 class KeyRow(Table, tablename="pepay_key", db=ENGINE):

@@ -34,6 +34,7 @@ Scope = Literal[
     "reports:read",
     "refunds:read",
     "refunds:write",
+    "audit:read",
 ]
 Network = Annotated[str, Meta(min_length=1, max_length=60, examples=["203.0.113.0/24"])]
 

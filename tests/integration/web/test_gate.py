@@ -153,10 +153,10 @@ async def test_a_key_is_good_until_the_second_in_which_it_expires(web):
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.access != BUYER], ids=lambda each: each.name)
 async def test_a_key_without_the_scope_is_forbidden(web, operation):
-    from pepay_core.domain.merchants import SCOPES
+    from pepay_core.domain.merchants import KEY_SCOPES
 
     family = operation.access.partition(":")[0]
-    key = await web.new_key(scopes=tuple(scope for scope in SCOPES if not scope.startswith(family)))
+    key = await web.new_key(scopes=tuple(scope for scope in KEY_SCOPES if not scope.startswith(family)))
     answer = await web.client.request(operation.method, filled(operation.path), headers={"x-api-key": key})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
 

@@ -63,7 +63,7 @@ def test_the_limits_that_are_said_to_hold_everywhere_do():
     assert Paging().limit == 10
     assert "`limit` is 1 to 100, and 10 if you do not say" in API.text
     check_key("x" * 255)
-    standing = Standing("writes", 100, 99, 0)
+    standing = Standing("writes", 100, 99, 0, 57)
     assert all(f"`{name}: {value}`" in API.text for name, value in standing.headers.items())
 
 
