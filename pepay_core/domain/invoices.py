@@ -67,7 +67,9 @@ class Action(StrEnum):
     WRITE_OFF = "write_off"
     REFUND = "refund"
     REOPEN = "reopen"
-    """The buyer's, within the merchant's policy: a new deadline, which stands in the terms."""
+    """The buyer's, within the merchant's policy: a later deadline, which stands in the terms."""
+    EXPIRE = "expire"
+    """Of test invoices: an earlier one."""
 
 
 _RESOLUTIONS: Final = {

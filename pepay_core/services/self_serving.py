@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.errors import ChainUnavailable, InvoiceClosed, NotFound
+from pepay_core.domain.errors import ChainUnavailable, Forbidden, InvoiceClosed, NotFound
 from pepay_core.domain.ids import InvoiceId
 from pepay_core.domain.invoices import RESOLVING, Action, Decision, Status
 from pepay_core.services.requesting import pick
@@ -122,6 +122,30 @@ class SelfServing:
         watched = min((each.watch_until for each in await tx.destinations.of([invoice.id])), default=None)
         until = now + _PERIOD if watched is None else min(now + _PERIOD, watched - _WATCHED_LONGER)
         return until if until - now >= _SHORTEST else None
+
+    async def expire(self, invoice_id: str) -> dict[str, Any]:
+        """End the time of a test invoice now, and return it as the buyer sees it; it is closed when its chains were looked at.
+
+        For trying out what comes then. Raises Forbidden for a live one, and InvoiceClosed where its time is over already.
+        """
+
+        async def work(tx: Transaction) -> None:
+            invoice = await tx.invoices.find(InvoiceId(invoice_id), lock=True)
+            if invoice is None:
+                raise NotFound("there is no such invoice")
+            if invoice.livemode:
+                raise Forbidden("the time of a real order cannot be ended")
+            now = self._clock.now()
+            # Block times are whole seconds: the next block comes after it, and what came before stays on time.
+            times = [each.transfer.block.time for each in await tx.payments.of([invoice.id])]
+            until = max([now.replace(microsecond=0) - timedelta(seconds=1), *times])
+            if invoice.closed_at is not None or until >= invoice.terms.expires_at:
+                raise InvoiceClosed(f"the invoice is {invoice.assessment.status}, and its time is over")
+            decision = Decision(Action.EXPIRE, now, f"at {int(until.timestamp())}", "buyer")
+            await self._settling.settle(tx, invoice.id, Change(decision=decision, until=until), {})
+
+        await self._store.run(work)
+        return await self._invoicing.for_buyer(invoice_id)
 
     # --- a transaction that was sent -------------------------------------------------------
 

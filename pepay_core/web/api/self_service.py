@@ -13,6 +13,7 @@ from pepay_core.domain.errors import (
     AssetNotAccepted,
     ChainUnavailable,
     Conflict,
+    Forbidden,
     InvalidAddress,
     InvalidInput,
     InvoiceClosed,
@@ -129,6 +130,14 @@ async def reopen_checkout(call: Call[Nothing, ChooseOption]) -> dict[str, Any]:
 
 
 @operation(
+    "POST", "/api/v1/checkout/{invoice}/expire", tag="Checkout", access=BUYER, ids=_INVOICE, gives=InvoiceForBuyer, refuses=(Forbidden, InvoiceClosed)
+)
+async def expire_checkout(call: Call[Nothing, None]) -> dict[str, Any]:
+    """End the time of a test invoice now, to try out what comes then."""
+    return await call.runtime.self_serving.expire(call.path["invoice"])
+
+
+@operation(
     "POST",
     "/api/v1/checkout/{invoice}/look-up",
     tag="Checkout",
@@ -159,4 +168,4 @@ async def claim_checkout_money(call: Call[Nothing, Claim]) -> dict[str, Any]:
     return await call.runtime.refunding.claim(call.path["invoice"], call.body.asset, call.body.address)
 
 
-OPERATIONS: Final = (get_checkout_self_service, reopen_checkout, look_up_checkout_transaction, claim_checkout_money)
+OPERATIONS: Final = (get_checkout_self_service, reopen_checkout, expire_checkout, look_up_checkout_transaction, claim_checkout_money)

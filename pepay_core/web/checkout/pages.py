@@ -11,6 +11,7 @@ from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotat
 from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound
 from pepay_core.web.checkout.framing import embedded
+from pepay_core.web.checkout.parts import parts_of
 from pepay_core.web.checkout.views import view
 from pepay_core.web.guards import BUYER_PAGE
 from pepay_core.web.policies import scripted
@@ -79,7 +80,7 @@ async def _page(request: Request[Any, Any, Any], invoice: str, *, notice: Refuse
             natives={chain.native for chain in runtime.catalogue.chains.values()},
         )
     status = problem_of(notice).status if notice else 200
-    html = render("pay.html", view=shown, notice=_told(notice), scripted=True, embedded=framed)
+    html = render("pay.html", view=shown, notice=_told(notice), scripted=True, embedded=framed, parts=parts_of(runtime, found, _token(request)))
     return Response(html, status_code=status, media_type=_HTML, headers={**_HEADERS, **(framed.headers if framed else {})})
 
 
