@@ -13,7 +13,22 @@ from litestar.static_files import create_static_files_router
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
 from pepay_core.web import contact, embed, health, reference
-from pepay_core.web.api import api_keys, audit, connect, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
+from pepay_core.web.api import (
+    api_keys,
+    audit,
+    connect,
+    invoices,
+    ledger,
+    merchant,
+    offers,
+    refunds,
+    self_service,
+    solana_pay,
+    streams,
+    transactions,
+    wallets,
+    webhooks,
+)
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
@@ -48,6 +63,8 @@ OPERATIONS = (
     *audit.OPERATIONS,
     *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
+    *self_service.OPERATIONS,
+    *refunds.OPERATIONS,
     *solana_pay.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""

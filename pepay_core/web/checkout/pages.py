@@ -15,6 +15,7 @@ from pepay_core.log import bound
 from pepay_core.services.revisions import Networks
 from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
+from pepay_core.web.checkout.parts import parts_of
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
@@ -45,7 +46,7 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return _answer(seen, render("pay.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED))
+        return _answer(seen, _page(request, seen))
     body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
@@ -67,8 +68,7 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        page = render("pay.html", view=seen, notice=_told(exc, seen), reasons=_REASONS, searched=SEARCHED)
-        return _answer(seen, page, problem_of(exc).status)
+        return _answer(seen, _page(request, seen, notice=_told(exc, seen)), problem_of(exc).status)
     seen = await look(request, invoice)
     return _answer(seen, "", 303, {"Location": seen.here})
 
@@ -110,6 +110,11 @@ def _field(body: bytes, name: str) -> str:
     if len(given) != 1:
         raise InvalidInput("is required", field=name)
     return given[0]
+
+
+def _page(request: Request[Any, Any, Any], seen: View, *, notice: str | None = None) -> str:
+    parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
+    return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
 def _answer(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
