@@ -47,7 +47,7 @@ def node() -> tuple[str, ...]:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test but the long ones and those that need a browser, on the running interpreter; PEPAY_TEST_REQUIRE names what must not be skipped."""
+    """Run every test but the long ones and those in a browser, on the running Python; PEPAY_TEST_REQUIRE names what must not be skipped."""
     sync(session, "test", "pg", *node())
     session.run("pytest", *WORKERS, *QUICK, *session.posargs)
 

@@ -5,7 +5,7 @@ from pepay_core.contracts.check import Check, Finding, Verdict
 from pepay_core.contracts.console import Console, Gateway, IssuedDeposit
 from pepay_core.contracts.context import Clock, Http, HttpResponse, PluginContext
 from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Converter, Intent
-from pepay_core.contracts.notifier import Delivery, Notifier, Receipt
+from pepay_core.contracts.notifier import Delivery, Letter, Notifier, Receipt
 from pepay_core.contracts.pages import Page
 from pepay_core.contracts.rates import RateProvider
 from pepay_core.contracts.secrets import SecretsDriver
@@ -44,6 +44,7 @@ from pepay_core.domain.events import Event
 from pepay_core.domain.inspecting import Ignored, IgnoredBecause, Inspection
 from pepay_core.domain.invoices import InvoiceDraft
 from pepay_core.domain.jsontext import decode, encode
+from pepay_core.domain.mails import check_mail_address
 from pepay_core.domain.money import MAX_BASE_UNITS, from_base_units, parse_amount, plain, to_base_units
 from pepay_core.domain.rates import Pair, Rate, read_price
 from pepay_core.domain.sources import Source, SourceState, Testimony
@@ -93,6 +94,7 @@ __all__ = [
     "InvalidInput",
     "InvoiceDraft",
     "IssuedDeposit",
+    "Letter",
     "NoDestination",
     "NotReady",
     "Notifier",
@@ -127,6 +129,7 @@ __all__ = [
     "canonical_asset",
     "chain_id",
     "chain_of",
+    "check_mail_address",
     "decode",
     "encode",
     "family_of",

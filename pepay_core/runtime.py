@@ -20,6 +20,7 @@ from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
+from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
 from pepay_core.services.endpoints import Endpoints
@@ -29,6 +30,7 @@ from pepay_core.services.heads import Heads
 from pepay_core.services.invoicing import Invoicing
 from pepay_core.services.keeping_keys import KeepingKeys
 from pepay_core.services.lacking import Lacking
+from pepay_core.services.mailing import Mailing
 from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
@@ -40,10 +42,12 @@ from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
+from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.opening import open_store
 from pepay_core.tokens import ClientTokens
@@ -88,7 +92,10 @@ class Runtime:
     invoicing: Invoicing
     endpoints: Endpoints
     feed: Feed
+    viewers: Viewers
     dispatcher: Dispatcher
+    mailing: Mailing
+    carrier: Carrier
     closing: Closing
     keepers: Mapping[ChainId, Keeper]
     relay: Relay
@@ -125,6 +132,11 @@ class Runtime:
             else:
                 await stack.enter_async_context(following(runtime))
             yield runtime
+
+    def let_go(self) -> None:
+        """End the answers that have no end, so that a server that stops waits for none of them."""
+        self.feed.close()
+        self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises Unavailable where this process does not watch it."""
@@ -174,13 +186,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
 
     feed = Feed(store)
 
-    def published(event: Event) -> None:
-        dispatcher.wake()
-        feed.wake()
-        relay.put(event)
-
-    outbox = Outbox(clock, ids, published)
+    outbox = Outbox(clock, ids, relay.put)
     dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
+    carrier = Carrier(store, catalogue.notifiers, clock)
+    mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
@@ -209,6 +218,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         ids=ids,
         clock=clock,
     )
+    viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
+    heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
@@ -229,7 +240,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
         feed=feed,
+        viewers=viewers,
         dispatcher=dispatcher,
+        mailing=mailing,
+        carrier=carrier,
         closing=Closing(store, settling, valuation, catalogue, clock),
         keepers=keepers,
         relay=relay,

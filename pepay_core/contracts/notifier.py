@@ -11,10 +11,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to one person: a subject of one line and a plain text. Kept out of reprs, because it may hold a link that signs somebody in."""
+
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One attempt to tell one endpoint of one event. ``body`` is the stored bytes, the same at every attempt.
 
-    ``secrets`` holds the signing secrets, current first; it is kept out of the repr.
+    ``secrets`` holds the signing secrets, current first; it is kept out of the repr. A ``letter`` comes to notifiers of the scheme
+    ``mailto`` alone: it is PePay's own message to the address in ``url``, and no event.
     """
 
     id: str
@@ -26,6 +35,7 @@ class Delivery:
     attempt: int
     at: datetime
     secrets: tuple[str, ...] = field(repr=False, default=())
+    letter: Letter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Receipt:
 
 
 class Notifier(ABC):
-    """Delivers events to endpoints of one scheme, such as ``webhook``."""
+    """Delivers events to endpoints of one scheme: ``webhook``, or ``mailto``, which PePay sends its own letters by as well."""
 
     scheme: str
 

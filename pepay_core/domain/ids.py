@@ -14,6 +14,7 @@ KeyId = NewType("KeyId", str)
 MerchantId = NewType("MerchantId", str)
 WalletId = NewType("WalletId", str)
 QuoteId = NewType("QuoteId", str)
+MailId = NewType("MailId", str)
 
 INVOICE: Final = "inv"
 PAYMENT: Final = "pay"
@@ -24,6 +25,7 @@ KEY: Final = "key"
 MERCHANT: Final = "mer"
 WALLET: Final = "wal"
 QUOTE: Final = "quo"
+MAIL: Final = "msg"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

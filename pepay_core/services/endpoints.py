@@ -16,6 +16,7 @@ from pepay_core.domain.events import TEST_PING, is_filter, matches
 from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
 from pepay_core.services.paging import Page, Slice
+from pepay_core.services.waking import DELIVERIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,6 +201,7 @@ class Endpoints:
             stored = await tx.deliveries.get(caller.merchant, delivery, livemode=caller.livemode)
             again = replace(stored, state=DeliveryState.PENDING, next_at=self._clock.now(), delivered_at=None)
             await tx.deliveries.save(again)
+            tx.wake(DELIVERIES)
             return delivery_object(again, await tx.deliveries.attempts([delivery]), livemode=caller.livemode)
 
         return await self._store.run(work)

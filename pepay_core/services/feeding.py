@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain.errors import RateLimited
 from pepay_core.domain.jsontext import decode
 from pepay_core.services.paging import Page, Slice
+from pepay_core.services.waking import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -23,7 +24,7 @@ MAX_FOLLOWERS: Final = 20
 """How many may follow the feed with one key at the same time."""
 
 _BATCH: Final = 100
-_POLL: Final = 1.0  # seconds until what another process wrote is noticed
+_SOON: Final = 0.05  # seconds after a hint that found nothing: an older transaction that is still open may hold the event back
 _BUSY: Final = 10  # seconds after which one follower too many may ask again
 
 
@@ -84,8 +85,9 @@ class Feed:
         """
         woken = asyncio.Event()
         self._waiting.add(woken)
+        pause = self._store.wakes.patience
         try:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError), self._store.wakes.on(woken.set, events_of(caller.merchant)):
                 async with asyncio.timeout(patience):
                     while not self.closed:
                         woken.clear()
@@ -93,19 +95,22 @@ class Feed:
                             found = await tx.events.page(caller.merchant, livemode=caller.livemode, page=Page(_BATCH, last))
                         if found.items:
                             return found.items
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(_POLL):
-                                await woken.wait()
+                        pause = await self._rest(woken, pause)
         finally:
             self._waiting.discard(woken)
         return ()
 
-    def wake(self) -> None:
-        """Have the followers look now: this process has written an event."""
-        for each in self._waiting:
-            each.set()
+    async def _rest(self, woken: asyncio.Event, pause: float) -> float:
+        """Wait for a hint, or until the pause is over, and return how long the next one is."""
+        try:
+            async with asyncio.timeout(pause):
+                await woken.wait()
+        except TimeoutError:
+            return min(pause * 2, self._store.wakes.patience)
+        return _SOON
 
     def close(self) -> None:
         """Let the followers go, so that a server that stops waits for none of them; they go on at the next one."""
         self.closed = True
-        self.wake()
+        for each in self._waiting:
+            each.set()

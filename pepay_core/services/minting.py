@@ -59,6 +59,10 @@ class Ids:
         """Return a new quote id."""
         return ids.QuoteId(self._make(ids.QUOTE))
 
+    def mail(self) -> ids.MailId:
+        """Return a new mail id."""
+        return ids.MailId(self._make(ids.MAIL))
+
     def posting(self) -> str:
         """Return a new ledger posting id."""
         return self._make("pst")

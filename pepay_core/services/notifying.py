@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.services.delivering import Deliverer
 from pepay_core.services.lanes import Lanes
+from pepay_core.services.waking import DELIVERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +71,8 @@ class Dispatcher:
         """Deliver until cancelled; then let what is under way end within the grace, and leave the rest to its lease."""
         async with asyncio.TaskGroup() as group:
             try:
-                await self._loop(group)
+                with self._store.wakes.on(self.wake, DELIVERIES):
+                    await self._loop(group)
             finally:
                 if self._running:
                     await asyncio.wait(self._running, timeout=self._grace)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, WalletId
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
+    from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
@@ -85,6 +86,10 @@ class Invoices(Protocol):
 
     async def totals(self, merchant: MerchantId, *, livemode: bool, where: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, str, str]]:
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
+        ...
+
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        """Return the versions of those of the invoices that there are."""
         ...
 
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
@@ -261,6 +266,36 @@ class Deliveries(Protocol):
         ...
 
 
+class Mails(Protocol):
+    """Letters to people, as they wait to be sent."""
+
+    async def add(self, mail: Mail) -> None: ...
+    async def find(self, mail: MailId) -> Mail | None: ...
+    async def claim(self, now: datetime, *, limit: int, lease_until: datetime) -> list[Mail]:
+        """Take due mails, count an attempt of each, and make them due again when the lease ends."""
+        ...
+
+    async def record(self, mail: Mail) -> bool:
+        """Store what came of an attempt; False, and nothing stored, when somebody else has made another one since."""
+        ...
+
+    async def overdue(self, now: datetime, limit: int) -> list[Mail]:
+        """Return pending mails that are no longer worth sending."""
+        ...
+
+    async def page(self, *, state: MailState | None, page: Page) -> Slice[Mail]:
+        """Return mails, newest first."""
+        ...
+
+    async def numbers(self) -> dict[MailState, int]:
+        """Return how many mails there are in each state."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Delete what was sent, or given up, and was made before a time."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -362,6 +397,7 @@ class Transaction(Protocol):
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
+    mails: Mails
     chains: Chains
     rates: Rates
     idempotency: Idempotency
@@ -372,9 +408,38 @@ class Transaction(Protocol):
         """Run this once the transaction has committed, and not otherwise."""
         ...
 
+    def wake(self, topic: str) -> None:
+        """Have those who wait for a topic look, in every process, once the transaction has committed.
+
+        Repositories do so by themselves for new events, new deliveries and new versions of invoices.
+        """
+        ...
+
+
+class Wakes(Protocol):
+    """Hints, in this process and from others, that it is worth looking at the database. ``waking`` has the topics."""
+
+    @property
+    def patience(self) -> float:
+        """After how many seconds without a hint it is time to look all the same: a hint may never come."""
+        ...
+
+    def on(self, call: Callable[[], object], *topics: str) -> AbstractContextManager[None]:
+        """Make a call, which must not wait for anything, at every hint about one of the topics until the block ends."""
+        ...
+
+    def tell(self, topics: Collection[str]) -> None:
+        """Give a hint to all who wait for one of the topics, in every process."""
+        ...
+
 
 class Store(Protocol):
     """The database."""
+
+    @property
+    def wakes(self) -> Wakes:
+        """Who is told what was committed."""
+        ...
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, and rolls back when an exception or a cancellation leaves it."""

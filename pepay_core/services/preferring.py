@@ -12,6 +12,7 @@ from pepay_core.domain.assets import canonical_asset, chain_id
 from pepay_core.domain.chains import FINALIZED, Finality, FinalityBand
 from pepay_core.domain.errors import InvalidInput, Refused, UnknownAsset
 from pepay_core.domain.invoices import LatePolicy, Tolerance
+from pepay_core.domain.origins import parse_origin
 from pepay_core.services.presenting import finality_bands, seconds
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ MAX_BLOCKS: Final = 10_000
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
 _WEB: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?(/[!-;=?-~]{0,400})?", re.ASCII | re.IGNORECASE)
-_ORIGIN: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?", re.ASCII)
 _SHAPES: Final = {
     "color": (_COLOR, "a colour such as #4f46e5"),
     "support_email": (_EMAIL, "an e-mail address"),
@@ -201,7 +201,5 @@ def _branding(present: Mapping[str, Any], given: Mapping[str, str | None]) -> di
 def _origins(value: Sequence[str]) -> tuple[str, ...]:
     if len(value) > MAX_ORIGINS:
         raise InvalidInput(f"must have at most {MAX_ORIGINS} origins", field="embed_origins")
-    for place, origin in enumerate(value):
-        if not _ORIGIN.fullmatch(origin):
-            raise InvalidInput("must be an origin such as https://shop.example.com", field=f"embed_origins.{place}")
-    return tuple(dict.fromkeys(value))
+    origins = [parse_origin(text, field=f"embed_origins.{place}") for place, text in enumerate(value)]
+    return tuple(dict.fromkeys(origins))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Outbox:
-    """Publishes events. ``notify`` is called after the commit, with each event: it wakes the dispatcher and live pages."""
+    """Publishes events. ``notify`` is called after the commit, with each event."""
 
     def __init__(self, clock: Clock, ids: Ids, notify: Callable[[Event], None]) -> None:
         self._clock = clock

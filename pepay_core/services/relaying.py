@@ -22,9 +22,12 @@ class Relay:
     def __init__(self, tell: Callable[[Event], Awaitable[None]]) -> None:
         self._tell = tell
         self._queue: asyncio.Queue[Event] = asyncio.Queue(_WAITING)
+        self._running = False
 
     def put(self, event: Event) -> None:
-        """Hand on an event, at once and without waiting."""
+        """Hand on an event, at once and without waiting; nobody is there in a process in which plugins do not run."""
+        if not self._running:
+            return
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
@@ -32,9 +35,13 @@ class Relay:
 
     async def run(self) -> None:
         """Tell until cancelled."""
-        while True:
-            event = await self._queue.get()
-            try:
-                await self._tell(event)
-            except Exception:
-                log.exception("telling plugins of %s failed", event.id)
+        self._running = True
+        try:
+            while True:
+                event = await self._queue.get()
+                try:
+                    await self._tell(event)
+                except Exception:
+                    log.exception("telling plugins of %s failed", event.id)
+        finally:
+            self._running = False

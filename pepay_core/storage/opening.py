@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pepay_core.domain.errors import ConfigError, StorageUnavailable
+from pepay_core.services.waking import LocalWakes
 from pepay_core.storage.sessions import Statistics, TryAgain, unit_of_work
 from pepay_core.storage.sqlite import LiteDatabase
 from pepay_core.storage.transactions import UnitOfWork
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pepay_core.contracts.context import Clock
-    from pepay_core.storage.sessions import Database
+    from pepay_core.services.ports import Wakes
+    from pepay_core.storage.sessions import Database, Session
 
 _T = TypeVar("_T")
 
@@ -29,10 +31,16 @@ _HEALTH_SECONDS: Final = 2
 class DatabaseStore:
     """The database. ``statistics`` counts what it has done since it was opened."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, wakes: Wakes | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._wakes = wakes or LocalWakes()
         self.statistics = Statistics()
+
+    @property
+    def wakes(self) -> Wakes:
+        """Who is told what was committed."""
+        return self._wakes
 
     @property
     def database(self) -> Database:
@@ -46,8 +54,11 @@ class DatabaseStore:
         A transaction that was cancelled while it was committing may have committed: what must not happen twice is written under a key.
         Raises StorageUnavailable, and RuntimeError when one is open already in this task.
         """
+        session: Session
         async with unit_of_work(self._database, self.statistics, readonly=False) as session:
             yield UnitOfWork(session)
+        if session.topics:
+            self._wakes.tell(session.topics)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
@@ -86,8 +97,22 @@ async def open_store(url: str, clock: Clock) -> AsyncIterator[DatabaseStore]:
     ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgres://user:password@host/name``.
     Raises ConfigError for a URL that leads nowhere, and StorageUnavailable while a server does not answer.
     """
-    async with open_database(url) as database:
-        yield DatabaseStore(database, clock)
+    async with open_database(url) as database, _open_wakes(url) as wakes:
+        yield DatabaseStore(database, clock, wakes)
+
+
+@asynccontextmanager
+async def _open_wakes(url: str) -> AsyncIterator[Wakes]:
+    if url.startswith("sqlite"):
+        yield LocalWakes()
+        return
+    from pepay_core.storage.listening import PgWakes
+
+    wakes = PgWakes(url)
+    try:
+        yield wakes
+    finally:
+        await wakes.close()
 
 
 @asynccontextmanager

@@ -70,6 +70,7 @@ class Session:
         self._owner = asyncio.current_task()
         self._failure: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
+        self.topics: set[str] = set()
         self._closed = False
 
     @property
@@ -116,6 +117,11 @@ class Session:
         """Run this once the unit of work has committed, and not otherwise."""
         self.check()
         self._callbacks.append(call)
+
+    def wake(self, topic: str) -> None:
+        """Have those who wait for a topic look once the unit of work has committed."""
+        self.check()
+        self.topics.add(topic)
 
     def finish(self) -> None:
         """Refuse to commit when a statement has failed and somebody swallowed the error."""

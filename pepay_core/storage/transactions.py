@@ -10,6 +10,7 @@ from pepay_core.storage.repositories.events import EventRepository
 from pepay_core.storage.repositories.facts import FactRepository
 from pepay_core.storage.repositories.invoices import InvoiceRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
+from pepay_core.storage.repositories.mails import MailRepository
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
@@ -39,6 +40,7 @@ class UnitOfWork:
         self.events: ports.Events = EventRepository(session)
         self.endpoints: ports.Endpoints = EndpointRepository(session)
         self.deliveries: ports.Deliveries = DeliveryRepository(session)
+        self.mails: ports.Mails = MailRepository(session)
         self.chains: ports.Chains = ChainRepository(session)
         self.rates: ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
@@ -48,3 +50,7 @@ class UnitOfWork:
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
         self._session.after_commit(call)
+
+    def wake(self, topic: str) -> None:
+        """Have those who wait for a topic look, in every process, once the transaction has committed."""
+        self._session.wake(topic)

@@ -12,7 +12,7 @@ from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
-from pepay_core.web import contact, health, reference
+from pepay_core.web import contact, embed, health, reference
 from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
@@ -100,6 +100,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,
             *reference.handlers(OPERATIONS, base_url),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pepay_core.domain.events import Event
+from pepay_core.services.waking import events_of
 from pepay_core.storage.repositories.rows import Repository, cut, missing, unknown_neighbour
 from pepay_core.storage.sessions import is_storable
 from pepay_core.storage.tables import EventRow
@@ -47,6 +48,7 @@ class EventRepository(Repository):
                 "body": event.body,
             },
         )
+        self._session.wake(events_of(event.merchant))
 
     async def get(self, merchant: MerchantId, event: EventId, *, livemode: bool) -> Event:
         if is_storable(event):

@@ -12,6 +12,7 @@ from pepay_core.domain.assets import AssetId
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.ids import InvoiceId, MerchantId
 from pepay_core.domain.invoices import Assessment, Invoice, LatePolicy, Resolution, Status, Terms, Timing
+from pepay_core.services.waking import invoice_changed
 from pepay_core.storage.codecs import from_assets, from_decisions, from_json, to_amount, to_decisions, to_json
 from pepay_core.storage.repositories.merchants import tolerance
 from pepay_core.storage.repositories.rows import Repository, filters
@@ -53,6 +54,7 @@ class InvoiceRepository(Repository):
         row = _row(invoice)
         if not await self._update(InvoiceRow, row, InvoiceRow.id == invoice.id, InvoiceRow.version == invoice.version - 1):
             raise Conflict("the invoice has changed meanwhile")
+        self._session.wake(invoice_changed(invoice.id))
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Invoice]:
         scope = _scope(merchant, livemode=livemode)
@@ -68,6 +70,10 @@ class InvoiceRepository(Repository):
         )
         rows = await self._raw(sql, *(condition.querystring for condition in conditions))
         return {(row["status"], row["currency"]): (row["number"], _plain(row["asked"]), _plain(row["paid"])) for row in rows}
+
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        rows = await self._of(InvoiceRow, InvoiceRow.id, invoices)
+        return {InvoiceId(row["id"]): row["version"] for row in rows}
 
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
         rows = await self._of(InvoiceRow, InvoiceRow.id, invoices)

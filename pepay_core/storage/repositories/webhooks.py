@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pepay_core.domain.endpoints import Attempt, DeliveryState, Endpoint, EventDelivery
 from pepay_core.services.records import ClaimedDelivery
+from pepay_core.services.waking import DELIVERIES
 from pepay_core.storage.codecs import from_json, to_json
 from pepay_core.storage.repositories.events import event_of
 from pepay_core.storage.repositories.rows import Repository, missing
@@ -82,6 +83,7 @@ class DeliveryRepository(Repository):
     async def add(self, deliveries: Sequence[EventDelivery]) -> None:
         if deliveries:
             await self._insert(DeliveryRow, *(_delivery_row(each) for each in deliveries))
+            self._session.wake(DELIVERIES)
 
     async def claim(
         self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int, exclude: Collection[EndpointId] = ()

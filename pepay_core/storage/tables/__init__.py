@@ -14,6 +14,7 @@ from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
 from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "InvoiceRow",
     "KeyRow",
     "LeaseRow",
+    "MailRow",
     "MerchantRow",
     "PaymentRow",
     "QuoteRow",
@@ -60,6 +62,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     EndpointRow,
     DeliveryRow,
     AttemptRow,
+    MailRow,
     CheckpointRow,
     CoverageRow,
     ChainStateRow,

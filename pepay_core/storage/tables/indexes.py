@@ -10,6 +10,7 @@ from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, Endpoi
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
 from pepay_core.storage.tables.keeping import IdempotencyRow
 from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, WalletRow
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ INDEXES: Final = (
     Index("pepay_delivery_by_endpoint", DeliveryRow, "endpoint, id"),
     Index("pepay_delivery_by_event", DeliveryRow, "event"),
     Index("pepay_attempt_by_delivery", AttemptRow, "delivery, seq"),
+    Index("pepay_mail_due", MailRow, "next_at, id", where="state = 'pending'"),
     Index("pepay_checkpoint_height", CheckpointRow, "chain, height", unique=True),
     Index("pepay_coverage_range", CoverageRow, "chain, first_block", unique=True),
     Index("pepay_cold_balance_place", ColdBalanceRow, "chain, address, reference, asset", unique=True),

@@ -14,6 +14,7 @@ from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound
 from pepay_core.services.revisions import Networks
 from pepay_core.web.checkout import languages
+from pepay_core.web.checkout.framing import embedded
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
@@ -24,6 +25,8 @@ from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
+    from pepay_core.web.checkout.framing import Embedded
+    from pepay_core.web.checkout.themes import Theme
 
 _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -42,8 +45,8 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return _answer(render("pay.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED))
-    body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
+        return _answer(_rendered("pay.html", seen), headers=_framing(seen))
+    body = _rendered("pay/body.html", seen)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
@@ -64,8 +67,7 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        page = render("pay.html", view=seen, notice=_told(exc, seen), reasons=_REASONS, searched=SEARCHED)
-        return _answer(page, problem_of(exc).status)
+        return _answer(_rendered("pay.html", seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
     seen = await look(request, invoice)
     return _answer("", 303, {"Location": seen.here})
 
@@ -76,11 +78,12 @@ async def look(request: Request[Any, Any, Any], invoice: str) -> View:
     with bound(invoice=invoice):
         async with within_deadline():
             found, merchant = await runtime.invoicing.for_page(invoice)
+            framed = await embedded(request, runtime, invoice)
         look_ = theme(merchant.id, merchant.branding)
-        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_), Networks.of(runtime.catalogue, runtime.heads))
+        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, framed), Networks.of(runtime.catalogue, runtime.heads))
 
 
-def _visit(request: Request[Any, Any, Any], now: int, look_: Any) -> Visit:
+def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, framed: Embedded | None) -> Visit:
     query = request.query_params
     asked = query.get("lang") if query.get("lang") in languages.LANGUAGES else None
     sent, sent_at = query.get("sent", ""), query.get("sent_at", "")
@@ -93,7 +96,8 @@ def _visit(request: Request[Any, Any, Any], now: int, look_: Any) -> Visit:
         changing="change" in query,
         sent=sent if _HASH.fullmatch(sent) else None,
         sent_at=int(sent_at) if re.fullmatch(r"\d{1,12}", sent_at, re.ASCII) else None,
-        embedded=query.get("embed") == "1",
+        framed=framed,
+        scheme=query.get("theme") if query.get("theme") in {"light", "dark"} else None,
     )
 
 
@@ -106,6 +110,14 @@ def _field(body: bytes, name: str) -> str:
     if len(given) != 1:
         raise InvalidInput("is required", field=name)
     return given[0]
+
+
+def _rendered(template: str, seen: View, notice: str | None = None) -> str:
+    return render(template, view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED)
+
+
+def _framing(seen: View) -> dict[str, str]:
+    return seen.visit.framed.headers if seen.visit.framed else {}
 
 
 def _answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-
 class State(StrEnum):
     """What the page shows."""
 
@@ -130,5 +129,3 @@ def _open(invoice: Mapping[str, Any], now: int, *, changing: bool, sent: bool) -
     if invoice["status"] == "underpaid":
         return State.UNDERPAID
     return State.SUBMITTED if sent else State.AWAITING
-
-

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from pepay_core.domain import money
 from pepay_core.services.revisions import Networks, revision
+from pepay_core.web.checkout.apps import app_links
 from pepay_core.web.checkout.codes import Choice, choices
 from pepay_core.web.checkout.states import (
     SETTLED,
@@ -26,6 +27,8 @@ from pepay_core.web.checkout.steps import Step, steps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pepay_core.web.checkout.apps import AppLink
+    from pepay_core.web.checkout.framing import Embedded
     from pepay_core.web.checkout.languages import Language
     from pepay_core.web.checkout.themes import Theme
 
@@ -65,7 +68,10 @@ class Visit:
     sent: str | None = None
     """The transaction that the buyer's wallet says it has sent."""
     sent_at: int | None = None
-    embedded: bool = False
+    framed: Embedded | None = None
+    """How the page is embedded, where it is."""
+    scheme: str | None = None
+    """``light`` or ``dark``, where the page around this one wishes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class View:
     troubled: str | None = None
     """The name of the network that cannot be read right now."""
     can_change: bool = False
+    apps: Sequence[AppLink] = ()
+    """Wallet apps that can be opened to pay."""
     natives: frozenset[str] = field(default_factory=frozenset[str])
     networks: Networks = field(default_factory=Networks)
 
@@ -107,7 +115,7 @@ class View:
     def address(self, suffix: str = "", **query: Any) -> str:
         """Return an address below this page, with what the visit hands on from page to page."""
         visit = self.visit
-        handed = {"token": visit.token, "lang": visit.asked_language, "embed": "1" if visit.embedded else None}
+        handed = {"token": visit.token, "lang": visit.asked_language, "theme": visit.scheme, **(visit.framed.handed if visit.framed else {})}
         # As the tests and the links of shops write it: the token first, and nothing that was not asked for.
         given = {name: value for name, value in {**handed, **query}.items() if value is not None}
         return f"/pay/{quote(self.invoice['id'])}{suffix}?{urlencode(given)}"
@@ -192,6 +200,7 @@ def view(invoice: Mapping[str, Any], visit: Visit, networks: Networks) -> View:
         received=active(invoice),
         troubled=option["network"] if option and troubled else None,
         can_change=is_open(invoice, visit.now) and not active(invoice) and len(invoice["payment_options"]) > 1,
+        apps=app_links(option, invoice["payment_url"], natives) if asking and option else (),
         natives=natives,
         networks=networks,
     )

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from pepay_core.domain.ids import EndpointId
 from pepay_core.secrets import Vault
 from pepay_core.services.delivering import Deliverer
 from pepay_core.services.notifying import Dispatcher
+from pepay_core.storage.opening import DatabaseStore
 from pepay_core.testing.receiver import Answer, Receiver
 
 if TYPE_CHECKING:
@@ -453,8 +454,8 @@ async def test_an_event_of_this_process_is_delivered_without_time_passing(post):
 
 async def test_events_of_another_process_are_noticed_without_a_wake(post):
     await post.endpoint()
-    async with running(post.dispatcher(poll=2)):
-        post.dispatchers.clear()
+    elsewhere = replace(post, store=DatabaseStore(post.store.database, post.clock))
+    async with running(elsewhere.dispatcher(poll=2)):
         await until(lambda: post.clock.sleeping)
         await post.publish()
         await post.clock.advance(2)
@@ -639,6 +640,10 @@ class FlakyStore:
 
     store: Any
     failures: int
+
+    @property
+    def wakes(self):
+        return self.store.wakes
 
     def read(self):
         return self.store.read()

@@ -1,0 +1,192 @@
+// The checkout on a shop's own page: `PePay.open({...})`, and elements with `data-pepay-invoice`.
+// It shows the hosted page in a frame, passes on what that says, and lends it this page's wallets. What it tells is for the eyes of the
+// buyer: whether an order is paid, the shop's server learns from the webhook.
+
+import { discover, why } from "./drivers";
+import type { Wallet } from "./drivers";
+
+type Mode = "modal" | "inline" | "tab";
+type Theme = "auto" | "light" | "dark";
+
+interface Options {
+  invoice: string;
+  token: string;
+  mode?: Mode;
+  target?: string | Element;
+  theme?: Theme;
+  lang?: string;
+  method?: string;
+  onReady?: () => void;
+  onStatus?: (status: string) => void;
+  onSubmitted?: (hash: string) => void;
+  onClose?: () => void;
+  onError?: (error: { code: string }) => void;
+}
+
+interface Session {
+  iframe: HTMLIFrameElement | null;
+  theme(theme: Theme): void;
+  close(): void;
+}
+
+const base = new URL((document.currentScript as HTMLScriptElement).src).origin;
+const PATIENCE = 15_000;
+
+const wallets = new Map<string, Wallet>();
+let newcomer = (): void => {};
+discover((wallet) => {
+  wallets.set(wallet.id, wallet);
+  newcomer();
+});
+
+const css = (element: HTMLElement, style: Partial<CSSStyleDeclaration>): void => void Object.assign(element.style, style);
+
+function open(options: Options): Session {
+  const { invoice, token, mode = "modal" } = options;
+  const query: Record<string, string> = { token };
+  for (const name of ["theme", "lang", "method"] as const) if (options[name]) query[name] = options[name];
+  const address = (more: object): string => `${base}/pay/${encodeURIComponent(invoice)}?${new URLSearchParams({ ...query, ...more })}`;
+
+  if (mode === "tab") {
+    window.open(address({}), "_blank", "noopener");
+    return { iframe: null, theme() {}, close() {} };
+  }
+
+  const iframe = document.createElement("iframe");
+  iframe.src = address({ embed: "1", parent: location.origin });
+  iframe.title = "Payment";
+  iframe.allow = "clipboard-write";
+  css(iframe, { border: "0", width: "100%", height: "560px", display: "block", colorScheme: "normal", background: "transparent" });
+
+  const emit = (type: string, detail: object): void => void document.dispatchEvent(new CustomEvent(`pepay:${type}`, { detail: { invoice, ...detail } }));
+  const say = (type: string, more: object): void => iframe.contentWindow?.postMessage({ source: "pepay-host", v: 1, type, ...more }, base);
+  const lend = (): void => say("wallets", { list: [...wallets.values()].map(({ id, name, icon, family }) => ({ id, name, icon, family })) });
+
+  const fail = (code: string): void => {
+    emit("error", { code });
+    options.onError?.({ code });
+  };
+
+  async function ask(said: any, what: (wallet: Wallet) => Promise<string>): Promise<void> {
+    const wallet = wallets.get(said.id);
+    if (!wallet) return;
+    const answer = await what(wallet).then(
+      (result) => ({ result }),
+      (error) => ({ error: why(error) }),
+    );
+    say("wallet.result", { req: said.req, ...answer });
+  }
+
+  let ready = false;
+  const heard: Record<string, (said: any) => void> = {
+    ready() {
+      if (!ready) {
+        ready = true;
+        emit("ready", {});
+        options.onReady?.();
+      }
+      newcomer = lend;
+      lend();
+    },
+    resize({ height }) {
+      if (Number.isFinite(height) && height > 0) iframe.style.height = `${Math.min(height, 4000)}px`;
+    },
+    status({ status }) {
+      if (typeof status !== "string") return;
+      emit("status", { status });
+      options.onStatus?.(status);
+    },
+    submitted({ hash }) {
+      if (typeof hash !== "string") return;
+      emit("submitted", { hash });
+      options.onSubmitted?.(hash);
+    },
+    close: () => close(),
+    "wallet.connect": (said) => void ask(said, (wallet) => wallet.connect()),
+    "wallet.pay": (said) => void ask(said, (wallet) => wallet.pay(said.tx)),
+  };
+  const listen = (event: MessageEvent): void => {
+    const said = event.data;
+    if (event.source !== iframe.contentWindow || event.origin !== base) return;
+    if (said?.source !== "pepay" || said.v !== 1 || said.invoice !== invoice || !Object.hasOwn(heard, said.type)) return;
+    heard[said.type]!(said);
+  };
+  addEventListener("message", listen);
+
+  // A page that may not be framed says nothing at all: after a while the buyer is shown another way.
+  const late = setTimeout(() => {
+    if (ready) return;
+    fail("not_ready");
+    const link = document.createElement("a");
+    link.href = address({});
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.textContent = "Open the payment page";
+    css(link, { display: "block", padding: "16px", textAlign: "center" });
+    iframe.after(link);
+  }, PATIENCE);
+
+  let dialog: HTMLDialogElement | null = null;
+  let closed = false;
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    clearTimeout(late);
+    removeEventListener("message", listen);
+    dialog?.close();
+    (dialog ?? iframe).remove();
+    emit("close", {});
+    options.onClose?.();
+  };
+
+  if (mode === "inline") {
+    const place = typeof options.target === "string" ? document.querySelector(options.target) : options.target;
+    if (!place) throw new Error("PePay: there is no target to open inline in");
+    place.replaceChildren(iframe);
+  } else {
+    dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-label", "Payment");
+    const small = "(max-width: 480px)";
+    css(dialog, { padding: "0", border: "0", margin: "auto", borderRadius: matchMedia(small).matches ? "0" : "16px", overflow: "auto", boxSizing: "border-box" });
+    css(dialog, { width: "min(440px, 100vw)", maxWidth: "100vw", maxHeight: "100dvh", background: "transparent", boxShadow: "0 24px 64px #0b122059" });
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      close();
+    });
+    dialog.append(iframe);
+    document.body.append(dialog);
+    dialog.showModal();
+    iframe.focus();
+  }
+  return { iframe, theme: (theme) => say("theme", { theme }), close };
+}
+
+function openFor(element: HTMLElement): void {
+  const { pepayInvoice, pepayToken, pepayMode, pepayTarget, pepayTheme, pepayLang, pepayMethod } = element.dataset;
+  open({
+    invoice: pepayInvoice!,
+    token: pepayToken ?? "",
+    mode: (pepayMode ?? "modal") as Mode,
+    target: pepayTarget ?? element,
+    theme: (pepayTheme ?? "") as Theme,
+    lang: pepayLang ?? "",
+    method: pepayMethod ?? "",
+  });
+}
+
+const ACTED_ON = "button[data-pepay-invoice], a[data-pepay-invoice]";
+
+document.addEventListener("click", (event) => {
+  const element = event.target instanceof Element && event.target.closest<HTMLElement>(ACTED_ON);
+  if (!element) return;
+  event.preventDefault();
+  openFor(element);
+});
+
+// What is no button is a place: the checkout is shown in it at once.
+const places = (): void =>
+  document.querySelectorAll<HTMLElement>(`[data-pepay-mode=inline][data-pepay-invoice]:not(${ACTED_ON})`).forEach((place) => openFor(place));
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", places);
+else places();
+
+Object.assign(window, { PePay: { open, version: "1.0.0" } });

@@ -1,0 +1,107 @@
+// The wallet buttons of the hosted page. The server writes the transaction, the wallet signs and sends it, and the chain is the judge of it.
+
+import { discover, Trouble, why } from "./drivers";
+import type { Wallet } from "./drivers";
+import { converse, invoice, tell } from "./frame";
+import { SENT } from "./page";
+
+const known: Wallet[] = [];
+const RETRY = 60_000;
+
+/** How far a payment by wallet has come; the page's parts are replaced while it runs, so it is kept here. */
+interface State {
+  text: string;
+  busy?: boolean;
+  alarm?: boolean;
+  hash?: string;
+}
+let state: State = { text: "" };
+let patience: ReturnType<typeof setTimeout> | undefined;
+
+/** Find wallets, and show them wherever the page has a place for them, now and in parts that come later. */
+export function wallets(): void {
+  const add = (wallet: Wallet): void => {
+    // The page around this one and this one may both have a wallet; the outer one is asked, as not every wallet answers in a frame.
+    const same = known.findIndex((each) => each.family === wallet.family && each.name === wallet.name);
+    if (same < 0) known.push(wallet);
+    else known[same] = wallet;
+    show();
+  };
+  discover(add);
+  converse(add);
+  show();
+}
+
+/** Draw the buttons into the page's place for them: call it when the page's parts were replaced. */
+export function show(): void {
+  const place = document.querySelector<HTMLElement>("[data-wallets]");
+  if (!place) return;
+  const usable = known.filter((wallet) => wallet.family === place.dataset["family"]);
+  place.hidden = !usable.length && !state.text;
+  place.querySelector("[data-list]")!.replaceChildren(...(state.hash ? [] : usable.map((wallet) => button(wallet, place))));
+  const told = place.querySelector<HTMLElement>("[data-told]")!;
+  const text = state.hash ? `${state.text}\n${state.hash}` : state.text;
+  if (told.textContent !== text) told.textContent = text;
+  told.classList.toggle("alarm", Boolean(state.alarm));
+}
+
+function button(wallet: Wallet, place: HTMLElement): HTMLElement {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "wallet";
+  made.disabled = Boolean(state.busy);
+  if (wallet.icon) {
+    const icon = new Image(24, 24);
+    icon.alt = "";
+    icon.src = wallet.icon;
+    made.append(icon);
+  }
+  const name = document.createElement("bdi");
+  name.textContent = wallet.name;
+  made.append(name);
+  made.addEventListener("click", () => void pay(wallet, place));
+  return made;
+}
+
+function move(next: State): void {
+  state = next;
+  show();
+}
+
+async function pay(wallet: Wallet, place: HTMLElement): Promise<void> {
+  if (state.busy) return;
+  clearTimeout(patience);
+  const asset = place.dataset["asset"];
+  const say = (what: string): string => place.dataset[`say${what[0]!.toUpperCase()}${what.slice(1)}`] ?? "";
+  move({ text: say("confirm"), busy: true });
+  try {
+    const payer = await wallet.connect();
+    const made = await post(`${invoice}/transaction`, { asset, payer });
+    const hash = await wallet.pay(made.requests);
+    if (!/^[0-9A-Za-z]{32,128}$/.test(hash)) throw new Trouble("failed");
+    tell("submitted", { hash });
+    document.dispatchEvent(new CustomEvent(SENT, { detail: hash }));
+    move({ text: say("sent"), hash });
+    patience = setTimeout(() => move({ text: say("again") }), RETRY);
+    // A hint only: the payment is found without it.
+    await post(`${invoice}/submitted`, { hash }).catch(() => {});
+  } catch (error) {
+    move({ text: error instanceof Refusal ? error.message : say(why(error)), alarm: true });
+  }
+}
+
+/** What our own server said no to, in words for the buyer. */
+class Refusal extends Error {}
+
+async function post(path: string, body: object): Promise<any> {
+  const token = new URLSearchParams(location.search).get("token") ?? "";
+  const answer = await fetch(`/api/v1/checkout/${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-pepay-token": token },
+    body: JSON.stringify(body),
+  });
+  const read = await answer.json();
+  if (answer.ok) return read;
+  if (answer.status === 409 || answer.status === 422) throw new Refusal(read.error.message);
+  throw new Trouble("failed");
+}

@@ -1,0 +1,41 @@
+"""One Chromium for all tests, and one gateway with both chains for the tests of a module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browsing import FLAGS, Pages, pictures
+from playwright.sync_api import sync_playwright
+from requiring import chromium
+from town import Town, founded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, or a skip with the reason; with ``chromium`` in PEPAY_TEST_REQUIRE, a failure."""
+    program = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A gateway that can be paid in five ways, and everything around it."""
+    with founded(tmp_path_factory.mktemp("gateway")) as town:
+        yield town
+
+
+@pytest.fixture
+def pages(browser: Browser) -> Iterator[Pages]:
+    """Opens pages; what must never happen on one fails the test."""
+    opened = Pages(browser, pictures())
+    yield opened
+    opened.close()
