@@ -3,6 +3,7 @@
 import { discover, Trouble, why } from "./drivers";
 import type { Wallet } from "./drivers";
 import { converse, invoice, tell } from "./frame";
+import { SENT } from "./page";
 
 const known: Wallet[] = [];
 const RETRY = 60_000;
@@ -79,6 +80,7 @@ async function pay(wallet: Wallet, place: HTMLElement): Promise<void> {
     const hash = await wallet.pay(made.requests);
     if (!/^[0-9A-Za-z]{32,128}$/.test(hash)) throw new Trouble("failed");
     tell("submitted", { hash });
+    document.dispatchEvent(new CustomEvent(SENT, { detail: hash }));
     move({ text: say("sent"), hash });
     patience = setTimeout(() => move({ text: say("again") }), RETRY);
     // A hint only: the payment is found without it.

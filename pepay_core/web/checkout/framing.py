@@ -9,8 +9,6 @@ from pepay_core.services.framing import framers
 from pepay_core.web.policies import scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from litestar import Request
 
     from pepay_core.runtime import Runtime
@@ -32,8 +30,8 @@ class Embedded:
         return self.named if self.named in self.framers else None
 
     @property
-    def carried(self) -> Mapping[str, str]:
-        """What the page's own links carry on, so that the next page is made for the frame as well."""
+    def handed(self) -> dict[str, str]:
+        """What the page's own links hand on, so that the next page is made for the frame as well."""
         return {"embed": "1", "parent": self.named}
 
     @property
