@@ -22,7 +22,9 @@ def parse_origin(text: str, *, field: str) -> str:
     """
     found = _SHAPE.fullmatch(text)
     if found is None or len(found[2]) > _MAX_HOST or int(found[3] or 1) > _MAX_PORT:
-        raise InvalidInput("must be an origin such as https://shop.example.com: scheme, name in lower case, and port if it is a special one", field=field)
+        raise InvalidInput(
+            "must be an origin such as https://shop.example.com: scheme, name in lower case, and port if it is a special one", field=field
+        )
     scheme, host, port = found.groups()
     if port == _DEFAULTS[scheme]:
         raise InvalidInput(f"must be {scheme}://{host}, as browsers write it: without the usual port", field=field)

@@ -6,17 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-
-from pepay_core.testing.wallets import EthereumWallet, SolanaWallet
-
-METHODS = ["ETH", "USDC", "SOL", "USDC-SOL"]
-
-
-def wallet_for(town, method, **options):
-    """Return a wallet that has the money for a method."""
-    if "SOL" in method:
-        return SolanaWallet(key=town.buyer, rpc=town.cluster.url, **options)
-    return EthereumWallet(account=town.node.accounts[0], rpc=town.node.url, **options)
+from purses import METHODS, wallet_for
 
 
 def opened(pages, town, method, **options):
@@ -26,10 +16,6 @@ def opened(pages, town, method, **options):
     wallet.put_into(page.page)
     page.open(invoice["payment_url"])
     return invoice, page, wallet
-
-
-def pending(town):
-    return town.node.rpc("eth_getBlockByNumber", "pending", False)["transactions"]
 
 
 @pytest.mark.parametrize("method", METHODS)
