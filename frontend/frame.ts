@@ -41,6 +41,15 @@ export function converse(found: (wallet: Wallet) => void): void {
   addEventListener("keydown", (event) => event.key === "Escape" && "modal" in root.dataset && tell("close"));
   document.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && tell("close"));
 
+  // The shop may know already how its buyer wants to pay; who then wants it otherwise is asked.
+  const query = new URLSearchParams(location.search);
+  const method = query.get("method");
+  if (method && !query.has("change")) {
+    for (const each of document.querySelectorAll<HTMLButtonElement>("button[data-method]")) {
+      if (each.value === method || each.dataset["method"] === method) each.click();
+    }
+  }
+
   let status: string | undefined;
   let height = 0;
   const look = (): void => {
