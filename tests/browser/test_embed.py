@@ -213,7 +213,10 @@ def test_a_stranger_beside_the_checkout_can_tell_neither_of_the_two_anything(pag
         {"source": "pepay-host", "v": 1, "type": "theme", "theme": "dark"},
         {"source": "pepay-host", "v": 1, "type": "wallet.result", "req": 1, "result": "0x" + "00" * 20},
     ]
-    script = f"for (const each of {json.dumps(lies)}) parent.postMessage(each, '*'); for (const each of {json.dumps(orders)}) parent.frames[0].postMessage(each, '*');"
+    script = (
+        f"for (const each of {json.dumps(lies)}) parent.postMessage(each, '*');"
+        f"for (const each of {json.dumps(orders)}) parent.frames[0].postMessage(each, '*');"
+    )
     invoice, page = among_strangers(pages, town, market_square, stranger, script)
     shop, frame = page.page.main_frame, page.page.frames[1]
 
