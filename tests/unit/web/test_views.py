@@ -33,6 +33,7 @@ def invoice(**changed: Any) -> dict[str, Any]:
         "id": "inv_" + "0" * 26, "livemode": True, "status": "unpaid", "fulfil": False, "timing": "on_time", "resolution": "none", "amount": "25.00",
         "currency": "USD", "amount_remaining": "25.00", "description": None, "title": None, "footer": None, "line_items": [], "return_url": None,
         "payment_options": [option()], "payments": [], "expires_at": NOW + 3600, "paid_at": None, "merchant_name": "Acme",
+        "payment_url": "https://pay.example.com/pay/inv_0?token=token",
     } | changed  # fmt: skip
 
 
