@@ -3,20 +3,18 @@
 import { discover, Trouble, why } from "./drivers";
 import type { Wallet } from "./drivers";
 import { converse, invoice, tell } from "./frame";
+import { SENT } from "./page";
 
 const known: Wallet[] = [];
 const buttons = new WeakMap<Wallet, HTMLElement>();
-const RETRY = 60_000;
 
 /** How far a payment by wallet has come; the page's parts are replaced while it runs, so it is kept here. */
 interface State {
   text: string;
   busy?: boolean;
   alarm?: boolean;
-  hash?: string;
 }
 let state: State = { text: "" };
-let patience: ReturnType<typeof setTimeout> | undefined;
 
 /** Find wallets, and show them wherever the page has a place for them, now and in parts that come later. */
 export function wallets(): void {
@@ -30,27 +28,24 @@ export function wallets(): void {
   discover((wallet) => add(wallet, false));
   converse((wallet) => add(wallet, true));
   show();
-  new MutationObserver(() => place() !== drawn && show()).observe(document.body, { childList: true, subtree: true });
 }
 
-let drawn: Element | null = null;
 const place = (): HTMLElement | null => document.querySelector("[data-wallets]");
 
-function show(): void {
+/** Draw the buttons into the page's place for them: call it when the page has changed. */
+export function show(): void {
   const here = place();
-  drawn = here;
-  if (!here) return;
+  // Where there is nothing to pay any more, what was said of paying is over.
+  if (!here) return void (state = { text: "" });
   const usable = known.filter((wallet) => wallet.family === here.dataset["family"]);
   here.hidden = !usable.length && !state.text;
-  // Once something was sent, there is nothing to press for a while: nobody shall pay twice.
-  const wanted = state.hash ? [] : usable.map(button);
+  const wanted = usable.map(button);
   const list = here.querySelector("[data-list]")!;
   // What stands there already is left alone, and keeps the keyboard's focus.
   if (wanted.length !== list.children.length || wanted.some((each, at) => each !== list.children[at])) list.replaceChildren(...wanted);
   for (const each of wanted) each.ariaDisabled = String(Boolean(state.busy));
   const told = here.querySelector<HTMLElement>("[data-told]")!;
-  const text = state.hash ? `${state.text}\n${state.hash}` : state.text;
-  if (told.textContent !== text) told.textContent = text;
+  if (told.textContent !== state.text) told.textContent = state.text;
   told.classList.toggle("alarm", Boolean(state.alarm));
 }
 
@@ -81,7 +76,6 @@ function move(next: State): void {
 
 async function pay(wallet: Wallet, here: HTMLElement): Promise<void> {
   if (state.busy) return;
-  clearTimeout(patience);
   const asset = here.dataset["asset"];
   const say = (what: string): string => here.dataset[`say${what[0]!.toUpperCase()}${what.slice(1)}`] ?? "";
   move({ text: say("confirm"), busy: true });
@@ -91,8 +85,9 @@ async function pay(wallet: Wallet, here: HTMLElement): Promise<void> {
     const hash = await wallet.pay(made.requests);
     if (!/^[0-9A-Za-z]{32,128}$/.test(hash)) throw new Trouble("failed");
     tell("submitted", { hash });
-    move({ text: say("sent"), hash });
-    patience = setTimeout(() => move({ text: say("again") }), RETRY);
+    // Nobody shall pay twice: the buttons stay shut until the page says what has become of it.
+    move({ text: say("sent"), busy: true });
+    document.dispatchEvent(new CustomEvent(SENT, { detail: hash }));
     // A hint only: the payment is found without it.
     await post(`${invoice}/submitted`, { hash }).catch(() => {});
   } catch (error) {

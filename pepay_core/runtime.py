@@ -42,10 +42,12 @@ from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
+from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.opening import open_store
 from pepay_core.tokens import ClientTokens
@@ -90,6 +92,7 @@ class Runtime:
     invoicing: Invoicing
     endpoints: Endpoints
     feed: Feed
+    viewers: Viewers
     dispatcher: Dispatcher
     mailing: Mailing
     carrier: Carrier
@@ -129,6 +132,11 @@ class Runtime:
             else:
                 await stack.enter_async_context(following(runtime))
             yield runtime
+
+    def let_go(self) -> None:
+        """End the answers that have no end, so that a server that stops waits for none of them."""
+        self.feed.close()
+        self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises Unavailable where this process does not watch it."""
@@ -210,6 +218,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         ids=ids,
         clock=clock,
     )
+    viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
+    heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
@@ -230,6 +240,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
         feed=feed,
+        viewers=viewers,
         dispatcher=dispatcher,
         mailing=mailing,
         carrier=carrier,

@@ -122,11 +122,12 @@ class WebhooksSettings(_Section):
 
 
 class LimitsSettings(_Section):
-    """Requests per minute: writes and reads by key, and those of buyers, who have none, by address."""
+    """Requests per minute: writes and reads by key, and those of buyers, who have none, by address; and live pages at a time by address."""
 
     writes_per_minute: Annotated[int, Field(ge=1)] = 100
     reads_per_minute: Annotated[int, Field(ge=1)] = 1000
     buyers_per_minute: Annotated[int, Field(ge=1)] = 120
+    live_pages: Annotated[int, Field(ge=0)] = 100
 
 
 class LogSettings(_Section):

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from pepay_core.services.framing import framers
 from pepay_core.web.policies import scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from litestar import Request
 
     from pepay_core.runtime import Runtime
 
 # For pages that isolate themselves: they take only what says that it may be there, and load nothing that does not say so.
 _ISOLATED: Final = {"Cross-Origin-Resource-Policy": "cross-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-_LOOKS: Final = ("theme", "lang")
-_MAX_LOOK: Final = 20
 _MAX_PARENT: Final = 300
 
 
@@ -29,8 +24,6 @@ class Embedded:
 
     framers: tuple[str, ...]
     named: str
-    looks: Mapping[str, str]
-    """What the shop's page asked the page to look like: ``theme`` and ``lang``."""
 
     @property
     def parent(self) -> str | None:
@@ -38,15 +31,9 @@ class Embedded:
         return self.named if self.named in self.framers else None
 
     @property
-    def theme(self) -> str | None:
-        """``light`` or ``dark`` where the shop's page wants one of them, else None: then the page is as the buyer's system."""
-        theme = self.looks.get("theme")
-        return theme if theme in {"light", "dark"} else None
-
-    @property
-    def carried(self) -> str:
-        """What the page's own links carry on, so that the next page is made for the frame as well."""
-        return "&" + urlencode({"embed": "1", "parent": self.named, **self.looks})
+    def handed(self) -> dict[str, str]:
+        """What the page's own links hand on, so that the next page is made for the frame as well."""
+        return {"embed": "1", "parent": self.named}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -64,5 +51,4 @@ async def embedded(request: Request[Any, Any, Any], runtime: Runtime, invoice: s
     """
     if request.query_params.get("embed") != "1":
         return None
-    looks = {name: value for name in _LOOKS if (value := request.query_params.get(name)) and len(value) <= _MAX_LOOK}
-    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:_MAX_PARENT], looks)
+    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:_MAX_PARENT])
