@@ -16,7 +16,7 @@ import npm
 import pytest
 from blackbox import until
 from playwright.sync_api import expect
-from purses import wallet_for
+from purses import UNDERWAY, wallet_for
 from storefront import Storefront
 
 EXAMPLES = Path(__file__).parents[2] / "contrib" / "examples"
@@ -142,7 +142,7 @@ def test_the_shop_takes_an_order_is_paid_and_ships_once(pages, town, shop):
     page.click("Pay with crypto")
     checkout(page).get_by_role("button", name=re.compile("USDC.*Dev")).click()
     checkout(page).get_by_role("button", name=wallet.name).click()
-    expect(checkout(page).get_by_text("Sent. Looking for it on")).to_be_visible()
+    expect(checkout(page).locator(UNDERWAY)).to_be_visible(timeout=20_000)
     town.settle("USDC")
 
     page.shows("Thank you: it is on its way.")

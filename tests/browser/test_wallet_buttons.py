@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from purses import METHODS, wallet_for
+from purses import METHODS, UNDERWAY, wallet_for
 
 
 def opened(pages, town, method, **options):
@@ -24,7 +24,7 @@ def test_a_payment_by_wallet_reaches_paid_without_a_reload(pages, town, method):
     page.value("window.before = 1")
 
     page.click(wallet.name)
-    page.shows("Sent. Looking for it on")
+    page.has(UNDERWAY)
     town.settle(method)
 
     page.shows("Payment complete")
@@ -49,7 +49,7 @@ def test_a_wallet_on_another_network_is_led_to_the_right_one(pages, town):
 
     page.click(wallet.name)
 
-    page.shows("Sent. Looking for it on Dev.")
+    page.has(UNDERWAY)
     assert [each for each in wallet.asked if each != "eth_chainId"] == ["eth_requestAccounts", "wallet_switchEthereumChain", "eth_sendTransaction"]
 
 

@@ -9,6 +9,9 @@ from pepay_core.testing.wallets import EthereumWallet, SolanaWallet
 if TYPE_CHECKING:
     from town import Town
 
+UNDERWAY = "[data-state=submitted], [data-state=detected], [data-state=confirming]"
+"""The page once a wallet has sent; how soon the payment is seen is the network's business."""
+
 METHODS = ("ETH", "USDC", "SOL", "USDC-SOL")
 
 
