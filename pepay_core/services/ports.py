@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
-    from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.assets import ChainId
     from pepay_core.domain.audit import AuditEntry
-    from pepay_core.domain.chains import Block, Destination
     from pepay_core.domain.connecting import Grant
-    from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
+    from pepay_core.domain.coverage import Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
     from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
-    from pepay_core.domain.rates import AgreedRate, NoRate, Pair
     from pepay_core.domain.refunds import Refund
-    from pepay_core.domain.sweeps import Balance, Sweep
     from pepay_core.services.allowing import Counting
+    from pepay_core.services.chain_ports import Chains, Rates, Sweeps
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
-    from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
+    from pepay_core.services.records import ClaimedDelivery, StoredResponse, TransferKey
 
 _T = TypeVar("_T")
 
@@ -203,28 +201,6 @@ class Refunds(Protocol):
         ...
 
 
-class Sweeps(Protocol):
-    """Departures from issued destinations: unique by chain, transaction, index and asset."""
-
-    async def add(self, sweep: Sweep) -> bool:
-        """Store it unless its departure is known; tell whether it was new."""
-        ...
-
-    async def save(self, sweep: Sweep) -> None: ...
-    async def known(self, keys: Collection[TransferKey]) -> dict[TransferKey, Sweep]: ...
-    async def above(self, chain: ChainId, height: int) -> list[Sweep]:
-        """Return the active sweeps in blocks above a height."""
-        ...
-
-    async def balances(self, wallets: Collection[WalletId]) -> dict[WalletId, list[Balance]]:
-        """Return what final payments brought to each wallet and what was swept from it, by asset."""
-        ...
-
-    async def at_destinations(self, chain: ChainId, wallets: Collection[WalletId]) -> dict[Address, list[Balance]]:
-        """Return the same for each address on one chain at which there was anything."""
-        ...
-
-
 class Ledger(Protocol):
     """The append-only double-entry ledger."""
 
@@ -337,60 +313,6 @@ class Grants(Protocol):
 
     async def sweep(self, now: datetime) -> None:
         """Forget those that have expired."""
-        ...
-
-
-class Chains(Protocol):
-    """Checkpoints, coverage and health per chain."""
-
-    async def checkpoints(self, chain: ChainId) -> list[Block]:
-        """Return the kept blocks, newest first."""
-        ...
-
-    async def add_checkpoints(self, chain: ChainId, blocks: Sequence[Block]) -> None: ...
-    async def hold(self, chain: ChainId) -> None:
-        """Let nobody else who holds it move this chain's record before the transaction ends."""
-        ...
-
-    async def newest_checkpoint(self, chain: ChainId) -> Block | None: ...
-    async def checkpoint(self, chain: ChainId, *, above: int | None = None, below: int | None = None) -> Block | None:
-        """Return the lowest kept block at or above a height, or the highest at or below one."""
-        ...
-
-    async def cut_checkpoints(self, chain: ChainId, above: int) -> None:
-        """Forget the kept blocks above a height."""
-        ...
-
-    async def thin_checkpoints(self, chain: ChainId, after: int, until: int, step: int) -> None:
-        """Forget the kept blocks above ``after`` up to ``until``, except for those whose height is a multiple of ``step``."""
-        ...
-
-    async def coverage(self, chain: ChainId, reaching: int = -1) -> list[Coverage]:
-        """Return the ranges in order; those alone that reach to a height or above it, where one is given."""
-        ...
-
-    async def set_coverage(self, chain: ChainId, ranges: Sequence[Coverage], reaching: int) -> None:
-        """Store ranges in place of those that reach to a height or above it."""
-        ...
-
-    async def cold_balances(self, chain: ChainId, addresses: Collection[str]) -> dict[tuple[Destination, AssetId], tuple[int, int]]:
-        """Return what lay at addresses on the last cold pass that found a change, with the height of that look."""
-        ...
-
-    async def set_cold_balances(self, chain: ChainId, height: int, balances: Mapping[tuple[Destination, AssetId], int]) -> None:
-        """Store what lies at destinations now; zero is forgotten."""
-        ...
-
-    async def state(self, chain: ChainId) -> ChainState | None: ...
-    async def save_state(self, state: ChainState) -> None: ...
-
-
-class Rates(Protocol):
-    """The history of what was agreed on, and of what was not."""
-
-    async def record(self, pair: Pair, decision: AgreedRate | NoRate, at: datetime) -> None: ...
-    async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]:
-        """Return records, newest first."""
         ...
 
 
