@@ -138,7 +138,7 @@ class Runtime:
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
-            stack.callback(runtime.people.passwords.close)
+            stack.push_async_callback(runtime.people.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -265,7 +265,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         authenticating=Authenticating(store, clock, vault),
         keys=keys,
         connecting=Connecting(store, clock, keys),
-        people=compose_people(store, clock, ids, vault, settings.server.base_url),
+        people=compose_people(store, clock, ids, vault, settings.server.base_url, recorder, mailing),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
         preferring=Preferring(store, catalogue, recorder),
