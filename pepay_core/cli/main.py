@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
     "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
     "key": Entry("pepay_core.cli.keys:key", "Make, list, rotate and revoke API keys."),
+    "listen": Entry("pepay_core.cli.listening:listen", "Follow events, and forward them to a URL of yours."),
     "mail": Entry("pepay_core.cli.mails:mail", "See what became of letters, and send a test."),
     "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
