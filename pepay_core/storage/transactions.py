@@ -16,6 +16,7 @@ from pepay_core.storage.repositories.mails import MailRepository
 from pepay_core.storage.repositories.members import InvitationRepository, MemberRepository
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
+from pepay_core.storage.repositories.refunds import RefundRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
@@ -41,6 +42,7 @@ class UnitOfWork:
         self.destinations: ports.Destinations = DestinationRepository(session)
         self.quotes: ports.Quotes = QuoteRepository(session)
         self.payments: ports.Payments = PaymentRepository(session)
+        self.refunds: ports.Refunds = RefundRepository(session)
         self.sweeps: ports.Sweeps = SweepRepository(session)
         self.ledger: ports.Ledger = LedgerRepository(session)
         self.events: ports.Events = EventRepository(session)

@@ -28,6 +28,7 @@ from pepay_core.storage.tables.people import (
     TryRow,
     UserRow,
 )
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -64,6 +65,7 @@ __all__ = [
     "QuoteRow",
     "RateRow",
     "RecoveryCodeRow",
+    "RefundRow",
     "SessionRow",
     "SweepRow",
     "TryRow",
@@ -79,6 +81,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     DestinationRow,
     QuoteRow,
     PaymentRow,
+    RefundRow,
     SweepRow,
     EntryRow,
     EventRow,

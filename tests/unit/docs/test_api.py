@@ -55,7 +55,7 @@ def test_every_scope_opens_something_or_includes_what_does():
 def test_the_prefixes_of_ids_are_the_real_ones():
     said = re.findall(r"`([a-z]{3})_`", API.text)
 
-    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET}
+    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET, ids.REFUND}
 
 
 def test_the_limits_that_are_said_to_hold_everywhere_do():
@@ -91,7 +91,7 @@ def spelled(path):
 
 @pytest.mark.parametrize(("path", "body"), list(requests()))
 def test_a_body_that_is_shown_is_one_that_the_address_takes(path, body):
-    (taken,) = [each.body for each in OPERATIONS if each.method == "POST" and spelled(each.path) == path]
+    (taken,) = [each.body for each in OPERATIONS if each.method in {"POST", "PATCH"} and spelled(each.path) == path]
 
     assert decode_body(body.encode(), "application/json", taken)
 
