@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
     "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
+    "trigger": Entry("pepay_core.cli.triggering:trigger", "Make an event happen in the test environment."),
     "tx": Entry("pepay_core.cli.transactions:tx", "Say what became of a transaction."),
 }
 
