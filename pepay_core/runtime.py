@@ -48,12 +48,14 @@ from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.triggering import Triggering
 from pepay_core.services.valuing import Valuation
+from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.opening import open_store
 from pepay_core.tokens import ClientTokens
@@ -100,6 +102,7 @@ class Runtime:
     invoicing: Invoicing
     endpoints: Endpoints
     feed: Feed
+    viewers: Viewers
     dispatcher: Dispatcher
     mailing: Mailing
     carrier: Carrier
@@ -145,6 +148,11 @@ class Runtime:
             else:
                 await stack.enter_async_context(following(runtime))
             yield runtime
+
+    def let_go(self) -> None:
+        """End the answers that have no end, so that a server that stops waits for none of them."""
+        self.store.wakes.leave()
+        self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises Unavailable where this process does not watch it."""
@@ -243,6 +251,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         refunding=refunding,
         clock=clock,
     )
+    viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
+    heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     endpoints = Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock)
     return Runtime(
@@ -266,6 +276,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         invoicing=invoicing,
         endpoints=endpoints,
         feed=feed,
+        viewers=viewers,
         dispatcher=dispatcher,
         mailing=mailing,
         carrier=carrier,

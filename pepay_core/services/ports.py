@@ -104,6 +104,10 @@ class Invoices(Protocol):
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
         ...
 
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        """Return the versions of those of the invoices that there are."""
+        ...
+
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
         """Return those of the invoices that are not closed."""
         ...
