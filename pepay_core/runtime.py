@@ -53,6 +53,7 @@ from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
+from pepay_core.services.triggering import Triggering
 from pepay_core.services.valuing import Valuation
 from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
@@ -114,6 +115,7 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    triggering: Triggering
     refunding: Refunding
     self_serving: SelfServing
     recorder: Recorder
@@ -252,6 +254,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
     heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
+    endpoints = Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -271,7 +274,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         preferring=Preferring(store, catalogue, recorder),
         offering=offering,
         invoicing=invoicing,
-        endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
+        endpoints=endpoints,
         feed=feed,
         viewers=viewers,
         dispatcher=dispatcher,
@@ -285,6 +288,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
         explaining=explaining,
+        triggering=Triggering(store, invoicing, endpoints, outbox, ids, clock),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
         refunding=refunding,
         self_serving=self_serving,
