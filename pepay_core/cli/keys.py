@@ -28,10 +28,10 @@ as_json_option = click.option("--json", "json_", is_flag=True, help="Print for m
 @contextlib.asynccontextmanager
 async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import insist_migrated
     from pepay_core.storage.opening import open_store
 
@@ -39,7 +39,7 @@ async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingK
     vault = open_vault(settings, invocation.environ)
     await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, clock) as store:
-        await check_key(store, vault)
+        await unlock(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)
 
 
