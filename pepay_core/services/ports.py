@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import ChainId
-    from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
@@ -25,11 +24,13 @@ if TYPE_CHECKING:
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.refunds import Refund
+    from pepay_core.secrets import Vault
     from pepay_core.services.allowing import Counting
     from pepay_core.services.chain_ports import Chains, Rates, Sweeps
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, StoredResponse, TransferKey
+    from pepay_core.services.secret_ports import AuditLog, Keyring, SealedRecords
 
 _T = TypeVar("_T")
 
@@ -358,29 +359,6 @@ class Facts(Protocol):
     async def put(self, name: str, value: str) -> None: ...
 
 
-class AuditLog(Protocol):
-    """The audit log: entries are added, and nothing else ever happens to them."""
-
-    async def hold(self) -> bytes | None:
-        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
-        ...
-
-    async def add(self, entry: AuditEntry, head: bytes) -> None:
-        """Store an entry, and the head that goes with it."""
-        ...
-
-    async def head(self) -> bytes | None: ...
-    async def newest(self) -> AuditEntry | None: ...
-    async def count(self) -> int: ...
-    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
-        """Return the next entries in their order, of everybody; from the lowest on without a number."""
-        ...
-
-    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
-        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
-        ...
-
-
 class Transaction(Protocol):
     """One unit of work: everything in it commits, or nothing does."""
 
@@ -413,6 +391,8 @@ class Transaction(Protocol):
     letters: people.Letters
     attempts: people.Attempts
     audit: AuditLog
+    sealed: SealedRecords
+    keyring: Keyring
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
@@ -454,6 +434,10 @@ class Wakes(Protocol):
 
 class Store(Protocol):
     """The database."""
+
+    def use(self, vault: Vault) -> None:
+        """Seal and open what is personal with this vault; without one, nothing of it can be read or written."""
+        ...
 
     @property
     def wakes(self) -> Wakes:

@@ -17,6 +17,7 @@ from pepay_core.storage.repositories.members import InvitationRepository, Member
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.sealed import KeyringRepository, SealedRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
@@ -64,6 +65,8 @@ class UnitOfWork:
         self.letters: people.Letters = LetterRepository(session)
         self.attempts: people.Attempts = AttemptRepository(session)
         self.audit: ports.AuditLog = AuditRepository(session)
+        self.sealed: ports.SealedRecords = SealedRepository(session)
+        self.keyring: ports.Keyring = KeyringRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

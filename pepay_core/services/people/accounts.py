@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.recording import Recorder
 
-_PURPOSE: Final = "user-password"
+PURPOSE: Final = "user-password"
 _NOBODY: Final = UserId("usr_nobody")
 _MAX_NAME: Final = 100
 _WORDS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -92,7 +92,7 @@ class Accounts:
         """
         sealed = await self._decoy_password() if user is None else user.password
         owner = _NOBODY if user is None else user.id
-        encoded = self._vault.open(_PURPOSE, owner, sealed).decode()
+        encoded = self._vault.open(PURPOSE, owner, sealed).decode()
         checked = await self._passwords.check(encoded, password[: LONGEST + 1])
         if user is None or not checked.right:
             return False, None
@@ -122,7 +122,7 @@ class Accounts:
 
     def sealed(self, user: UserId, password: NewPassword) -> bytes:
         """Return a password's hash sealed for its user's row: without the master key, nobody can even begin to guess."""
-        return self._vault.seal(_PURPOSE, user, password.encoded.encode())
+        return self._vault.seal(PURPOSE, user, password.encoded.encode())
 
     async def set_password(self, tx: Transaction, user: UserId, password: NewPassword, *, by: Actor | None = None) -> User:
         """Give a user another password, and end every session and every link that they have."""
@@ -214,7 +214,7 @@ class Accounts:
     async def _decoy_password(self) -> bytes:
         if self._decoy is None:
             encoded = await self._passwords.hash(secrets.token_urlsafe(32))
-            self._decoy = self._vault.seal(_PURPOSE, _NOBODY, encoded.encode())
+            self._decoy = self._vault.seal(PURPOSE, _NOBODY, encoded.encode())
         return self._decoy
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.services.people.slowing import Slowing
     from pepay_core.services.ports import Store, Transaction
 
-_PURPOSE: Final = "user-totp"
+PURPOSE: Final = "user-totp"
 _CHALLENGE_LASTS: Final = timedelta(minutes=5)
 _MOST_PASSKEYS: Final = 20
 _MAX_NAME: Final = 60
@@ -98,7 +98,7 @@ class SecondFactors:
             user = await self._accounts.unchanged(tx, signed_in.user)
             if user.totp_since is not None:
                 raise Conflict("one-time codes are set up already: take them away first")
-            await tx.users.save(replace(user, totp=self._vault.seal(_PURPOSE, user.id, secret), totp_step=0))
+            await tx.users.save(replace(user, totp=self._vault.seal(PURPOSE, user.id, secret), totp_step=0))
 
         await self._store.run(work)
         return {"secret": totp.shown(secret), "link": totp.link(secret, self._accounts.email_of(signed_in.user))}
@@ -250,7 +250,7 @@ class SecondFactors:
 
     async def _use_step(self, tx: Transaction, user: User, text: str) -> int:
         code = "".join(text[:100].split())
-        secret = self._vault.open(_PURPOSE, user.id, user.totp or b"")
+        secret = self._vault.open(PURPOSE, user.id, user.totp or b"")
         step = totp.step_of(secret, code, self._clock.now())
         if step is None or not await tx.users.use_step(user.id, step):
             raise SignInFailed
