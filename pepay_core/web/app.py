@@ -13,7 +13,23 @@ from litestar.static_files import create_static_files_router
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
 from pepay_core.web import contact, embed, health, reference
-from pepay_core.web.api import api_keys, audit, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
+from pepay_core.web.api import (
+    api_keys,
+    audit,
+    invoices,
+    ledger,
+    members,
+    merchant,
+    offers,
+    platform,
+    session,
+    solana_pay,
+    streams,
+    transactions,
+    user,
+    wallets,
+    webhooks,
+)
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
@@ -45,6 +61,10 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *session.OPERATIONS,
+    *user.OPERATIONS,
+    *members.OPERATIONS,
+    *platform.OPERATIONS,
     *audit.OPERATIONS,
     *checkout_api.OPERATIONS,
     *solana_pay.OPERATIONS,

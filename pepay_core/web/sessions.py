@@ -29,7 +29,7 @@ ENVIRONMENT_HEADER: Final = "x-pepay-environment"
 _ENVIRONMENTS: Final = {"live": True, "test": False, None: False}
 
 
-class GoElsewhere(Exception):  # noqa: N818 - a way, not an error
+class GoElsewhere(Exception):
     """Somebody who reads pages is led to another one first."""
 
     def __init__(self, location: str) -> None:

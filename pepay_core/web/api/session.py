@@ -12,7 +12,7 @@ from pepay_core.domain.errors import SignInFailed
 from pepay_core.services.people.sessions import FRESH, SignedIn
 from pepay_core.services.presenting import seconds
 from pepay_core.web.access import DOOR, ENTERING, USER
-from pepay_core.web.api.people_objects import Membership, User
+from pepay_core.web.api.people_objects import Membership, User  # noqa: TC001 - msgspec reads the annotations
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.operations import operation
 from pepay_core.web.problems import ForgedRequest
