@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
     from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
+    from pepay_core.domain.refunds import Refund
     from pepay_core.domain.sweeps import Balance, Sweep
     from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
@@ -182,6 +184,21 @@ class Payments(Protocol):
         ...
 
 
+class Refunds(Protocol):
+    """Money that buyers asked back."""
+
+    async def add(self, refund: Refund) -> None: ...
+    async def get(self, merchant: MerchantId, refund: RefundId, *, livemode: bool, lock: bool = False) -> Refund: ...
+    async def of(self, invoice: InvoiceId) -> list[Refund]:
+        """Return an invoice's refunds, oldest first."""
+        ...
+
+    async def save(self, refund: Refund) -> None: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Refund]:
+        """Return refunds, newest first; ``where``: invoice, status (all optional)."""
+        ...
+
+
 class Sweeps(Protocol):
     """Departures from issued destinations: unique by chain, transaction, index and asset."""
 
@@ -303,6 +320,19 @@ class Mails(Protocol):
 
     async def forget(self, before: datetime) -> None:
         """Delete what was sent, or given up, and was made before a time."""
+        ...
+
+
+class Grants(Protocol):
+    """Consents to give a shop a key."""
+
+    async def add(self, grant: Grant) -> None: ...
+    async def take(self, digest: str) -> Grant | None:
+        """Use one up; None when it was used already."""
+        ...
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget those that have expired."""
         ...
 
 
@@ -435,12 +465,14 @@ class Transaction(Protocol):
     destinations: Destinations
     quotes: Quotes
     payments: Payments
+    refunds: Refunds
     sweeps: Sweeps
     ledger: Ledger
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
     mails: Mails
+    grants: Grants
     chains: Chains
     rates: Rates
     idempotency: Idempotency
@@ -482,6 +514,15 @@ class Wakes(Protocol):
 
     def tell(self, topics: Collection[str]) -> None:
         """Give a hint to all who wait for one of the topics, in every process."""
+        ...
+
+    @property
+    def left(self) -> bool:
+        """Whether this process ends, so that nobody may wait any longer."""
+        ...
+
+    def leave(self) -> None:
+        """Send everybody away who waits in this process."""
         ...
 
 

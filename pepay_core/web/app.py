@@ -16,12 +16,15 @@ from pepay_core.web import contact, embed, health, reference
 from pepay_core.web.api import (
     api_keys,
     audit,
+    connect,
     invoices,
     ledger,
     members,
     merchant,
     offers,
     platform,
+    refunds,
+    self_service,
     session,
     solana_pay,
     streams,
@@ -66,7 +69,10 @@ OPERATIONS = (
     *members.OPERATIONS,
     *platform.OPERATIONS,
     *audit.OPERATIONS,
+    *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
+    *self_service.OPERATIONS,
+    *refunds.OPERATIONS,
     *solana_pay.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""

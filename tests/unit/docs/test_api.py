@@ -12,10 +12,10 @@ from pepay_core.domain.merchants import SCOPES
 from pepay_core.services.idempotency import check_key
 from pepay_core.settings import Settings
 from pepay_core.web import contact, health
+from pepay_core.web.access import ADMIN, ANYBODY, BUYER, DOOR, ENTERING, USER
 from pepay_core.web.app import OPERATIONS, create_app
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.decoding import decode_body
-from pepay_core.web.access import ADMIN, ANYBODY, BUYER, DOOR, ENTERING, USER
 from pepay_core.web.limiting import Standing
 from pepay_core.web.openapi import build
 from pepay_core.web.schemas import Paging
@@ -25,7 +25,7 @@ DOCUMENT = build(OPERATIONS, "http://localhost:8000")
 DESCRIBED = {f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods}
 MAP = {code(row[0]): row[1] for row in API.rows() if len(row) == 3}
 
-WORDS = {ANYBODY: "anybody", DOOR: "anybody", BUYER: "client token", ENTERING: "a session", USER: "a user", ADMIN: "platform admin"}
+WORDS = {ANYBODY: "nothing", DOOR: "anybody", BUYER: "client token", ENTERING: "a session", USER: "a user", ADMIN: "platform admin"}
 
 
 def addresses_of(handlers):
@@ -56,7 +56,7 @@ def test_every_scope_opens_something_or_includes_what_does():
 def test_the_prefixes_of_ids_are_the_real_ones():
     said = re.findall(r"`([a-z]{3})_`", API.text)
 
-    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET}
+    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET, ids.REFUND}
 
 
 def test_the_limits_that_are_said_to_hold_everywhere_do():
@@ -92,7 +92,7 @@ def spelled(path):
 
 @pytest.mark.parametrize(("path", "body"), list(requests()))
 def test_a_body_that_is_shown_is_one_that_the_address_takes(path, body):
-    (taken,) = [each.body for each in OPERATIONS if each.method == "POST" and spelled(each.path) == path]
+    (taken,) = [each.body for each in OPERATIONS if each.method in {"POST", "PATCH"} and spelled(each.path) == path]
 
     assert decode_body(body.encode(), "application/json", taken)
 
