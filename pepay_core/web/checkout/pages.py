@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs
@@ -10,12 +11,13 @@ from urllib.parse import parse_qs
 from litestar import Request, Response, get, post
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
-from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
+from pepay_core.domain.errors import InvalidInput, NotFound, Refused, Unavailable
 from pepay_core.log import bound
 from pepay_core.services.revisions import Networks
 from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
 from pepay_core.web.checkout.parts import parts_of
+from pepay_core.web.checkout.receipts import receipt
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
@@ -71,6 +73,27 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
         return _answer(_whole(request, seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
     seen = await look(request, invoice)
     return _answer("", 303, {"Location": seen.here})
+
+
+@get("/pay/{invoice:str}/receipt", opt={"access": BUYER_PAGE})
+async def show_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[str]:
+    """Show the receipt of a paid invoice."""
+    seen = await look(request, invoice)
+    return _answer(render("pay/receipt.html", view=seen, receipt=receipt(seen)))
+
+
+@get("/pay/{invoice:str}/receipt.pdf", opt={"access": BUYER_PAGE})
+async def download_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[bytes]:
+    """Return the receipt as a file; in English where the buyer's language has letters that the file's font has not."""
+    seen = await look(request, invoice)
+    made = receipt(seen)
+    if made is None:
+        raise NotFound("there is no receipt: the invoice is not paid")
+    if not made.printable:
+        english = languages.language("en")
+        made = receipt(replace(seen, t=english)) or made
+    headers = {"X-Robots-Tag": "noindex, nofollow", "Content-Disposition": f'inline; filename="{invoice}.pdf"', "Cache-Control": "private, no-store"}
+    return Response(made.pdf(), media_type="application/pdf", headers=headers)
 
 
 async def look(request: Request[Any, Any, Any], invoice: str) -> View:
@@ -130,4 +153,4 @@ def _told(problem: Refused | Unavailable, seen: View) -> str:
     return str(seen.t("notice.unavailable")) if isinstance(problem, Unavailable) else problem.message
 
 
-HANDLERS: Final = (pay, choose)
+HANDLERS: Final = (pay, choose, show_receipt, download_receipt)

@@ -130,6 +130,11 @@ class View:
         """What the state means, and what happens next."""
         return self.say("text")
 
+    @property
+    def told(self) -> str:
+        """What those are told who cannot see that the state has changed."""
+        return self.title if self.state is State.CHOOSE else f"{self.title} {self.text}"
+
     def say(self, part: str) -> str:
         """Return a sentence about the state."""
         return self.t(f"state.{self.state}.{part}", **self.values)
