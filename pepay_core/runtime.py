@@ -7,6 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.background import following, know_heads, working
@@ -249,8 +250,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault),
-        people=compose_people(store, clock, ids, vault),
+        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
+        people=compose_people(store, clock, ids, vault, settings.server.base_url),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
         preferring=Preferring(store, catalogue, recorder),
@@ -279,7 +280,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
 
 def _holder(settings: Settings) -> str:
     """Return by which name this process holds leases. On SQLite there is one process, which may take up its own lease after a crash."""
-    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}"
+    # Elsewhere a name is never used twice: containers share names and process numbers, and a lease is lost to whoever has another name.
+    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
 
 
 async def check_key(store: Store, vault: Vault) -> None:

@@ -125,11 +125,12 @@ class WebhooksSettings(_Section):
 
 
 class LimitsSettings(_Section):
-    """Requests per minute: writes and reads by key, and those of buyers, who have none, by address."""
+    """Requests per minute: writes and reads by key or user, those of buyers, who have neither, and tries to sign in, by address."""
 
     writes_per_minute: Annotated[int, Field(ge=1)] = 100
     reads_per_minute: Annotated[int, Field(ge=1)] = 1000
     buyers_per_minute: Annotated[int, Field(ge=1)] = 120
+    sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
 
 
 class LogSettings(_Section):

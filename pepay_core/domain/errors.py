@@ -19,6 +19,7 @@
     │   ├── NotFound            there is no such thing here            -> 404
     │   ├── Unauthenticated     no key, or not a valid one             -> 401
     │   ├── KeyExpired          the key's time is over                 -> 401
+    │   ├── KeyNotYetValid      the key's time has not come            -> 401
     │   ├── KeyRevoked          the key was withdrawn                  -> 401
     │   ├── SignInFailed        not these words                        -> 401
     │   ├── Forbidden           the key may not do this                -> 403
@@ -180,6 +181,12 @@ class KeyExpired(Unauthenticated):
     """The API key's time is over."""
 
     code = "api_key_expired"
+
+
+class KeyNotYetValid(Unauthenticated):
+    """The API key's time has not come yet."""
+
+    code = "api_key_not_yet_valid"
 
 
 class KeyRevoked(Unauthenticated):

@@ -61,7 +61,7 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret: of that only a keyed digest is kept."""
+    """A key without its secret: of that only a keyed digest is kept. ``made_by`` is who made it: another key, a user, or the command line."""
 
     id: KeyId
     merchant: MerchantId
@@ -75,6 +75,8 @@ class ApiKey:
     last_used_at: datetime | None = None
     allowed_ips: tuple[str, ...] = ()
     writes_per_minute: int | None = None
+    not_before: datetime | None = None
+    made_by: str | None = None
 
     def may(self, scope: str) -> bool:
         """Tell whether the key has a scope, or the writing one that includes it."""

@@ -33,12 +33,13 @@ from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.asgi.stack import layered
-from pepay_core.web.checkout import pages
+from pepay_core.web.checkout import helping, pages
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
 from pepay_core.web.problems import problem_of
+from pepay_core.web.sessions import GoElsewhere
 from pepay_core.web.templating import STATIC
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
     base_url = settings.server.base_url
 
     def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+        if isinstance(exc, GoElsewhere):
+            return Response(b"", status_code=303, media_type="text/html", headers={"Location": exc.location})
         problem = problem_of(exc)
         # Where another origin may ask, it must be able to read why it is refused.
         opened = request.scope.get("route_handler") is not None and request.route_handler.opt.get("open_to_origins", False)
@@ -102,8 +105,9 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
         return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=headers)
 
     async def touch(request: Request[Any, Any, Any]) -> None:
-        caller = facts(request.scope).caller
-        if caller is None:
+        known = facts(request.scope)
+        caller = known.caller
+        if caller is None or known.signed_in is not None:
             return
         # The answer has been sent: that a note of it could not be made is nobody's error.
         with contextlib.suppress(Unavailable):
@@ -117,6 +121,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *helping.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,

@@ -67,8 +67,8 @@ class KeyRepository(Repository):
         row = await self._find(KeyRow, key)
         return _key(row) if row else None
 
-    async def get(self, merchant: MerchantId, key: KeyId) -> ApiKey:
-        return _key(await self._get(KeyRow, "key", key, KeyRow.merchant == merchant))
+    async def get(self, merchant: MerchantId, key: KeyId, *, livemode: bool, lock: bool = False) -> ApiKey:
+        return _key(await self._get(KeyRow, "key", key, KeyRow.merchant == merchant, KeyRow.livemode.eq(livemode), lock=lock))
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[ApiKey]:
         scope = [KeyRow.merchant == merchant, KeyRow.livemode.eq(livemode)]
@@ -80,6 +80,10 @@ class KeyRepository(Repository):
 
     async def touch(self, key: KeyId, at: datetime) -> None:
         await self._update(KeyRow, {"last_used_at": at}, KeyRow.id == key)
+
+    async def expiring(self, now: datetime, before: datetime) -> list[ApiKey]:
+        where = [KeyRow.revoked_at.is_null(), KeyRow.expires_at > now, KeyRow.expires_at <= before]
+        return [_key(row) for row in await self._select(KeyRow, *where, order=[KeyRow.expires_at])]
 
 
 class WalletRepository(Repository):
@@ -182,6 +186,8 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
         "last_used_at": key.last_used_at,
         "allowed_ips": to_json(key.allowed_ips),
         "writes_per_minute": key.writes_per_minute,
+        "not_before": key.not_before,
+        "made_by": key.made_by,
     }
 
 

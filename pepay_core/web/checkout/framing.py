@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from pepay_core.services.framing import framers
 from pepay_core.web.policies import scripted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar import Request
 
     from pepay_core.runtime import Runtime
@@ -31,9 +32,9 @@ class Embedded:
         return self.named if self.named in self.framers else None
 
     @property
-    def carried(self) -> str:
+    def carried(self) -> Mapping[str, str]:
         """What the page's own links carry on, so that the next page is made for the frame as well."""
-        return "&" + urlencode({"embed": "1", "parent": self.named})
+        return {"embed": "1", "parent": self.named}
 
     @property
     def headers(self) -> dict[str, str]:

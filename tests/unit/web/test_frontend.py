@@ -15,7 +15,9 @@ SOURCES = Path(__file__).parents[3] / "frontend"
 
 
 def npm(folder: Path, *arguments: str, **environment: str) -> None:
-    done = subprocess.run(["npm", *arguments], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["npm", *arguments], check=False, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+    )
     if done.returncode:
         raise RuntimeError(f"npm {arguments[0]}: {done.stdout[-500:]} {done.stderr[-500:]}")
 
