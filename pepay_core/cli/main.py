@@ -37,11 +37,14 @@ COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
     "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
     "key": Entry("pepay_core.cli.keys:key", "Make, list, rotate and revoke API keys."),
+    "listen": Entry("pepay_core.cli.listening:listen", "Follow events, and forward them to a URL of yours."),
     "mail": Entry("pepay_core.cli.mails:mail", "See what became of letters, and send a test."),
     "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
+    "secrets": Entry("pepay_core.cli.secrets:secrets", "Replace the master key."),
     "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
+    "trigger": Entry("pepay_core.cli.triggering:trigger", "Make an event happen in the test environment."),
     "tx": Entry("pepay_core.cli.transactions:tx", "Say what became of a transaction."),
 }
 

@@ -147,6 +147,9 @@ class Event(msgspec.Struct):
     livemode: bool
     merchant: str
     data: EventData
+    example: (
+        Annotated[Literal[True], Meta(description="Nothing of the kind has happened: made by `pepay trigger`, with test keys only.")] | UnsetType
+    ) = UNSET
 
 
 class EventFilter(Paging):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs
@@ -10,12 +11,13 @@ from urllib.parse import parse_qs
 from litestar import Request, Response, get, post
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
-from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
+from pepay_core.domain.errors import InvalidInput, NotFound, Refused, Unavailable
 from pepay_core.log import bound
 from pepay_core.services.revisions import Networks
 from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
 from pepay_core.web.checkout.parts import parts_of
+from pepay_core.web.checkout.receipts import receipt
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
@@ -46,14 +48,14 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return _answer(seen, _page(request, seen))
+        return _answer(_whole(request, seen), headers=_framing(seen))
     body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == mark:
-        return _answer(seen, "", 304, headers)
-    return _answer(seen, body, 200, headers)
+        return _answer("", 304, headers)
+    return _answer(body, 200, headers)
 
 
 @post("/pay/{invoice:str}/choose", opt={"access": BUYER_PAGE})
@@ -68,9 +70,30 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return _answer(seen, _page(request, seen, notice=_told(exc, seen)), problem_of(exc).status)
+        return _answer(_whole(request, seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
     seen = await look(request, invoice)
-    return _answer(seen, "", 303, {"Location": seen.here})
+    return _answer("", 303, {"Location": seen.here})
+
+
+@get("/pay/{invoice:str}/receipt", opt={"access": BUYER_PAGE})
+async def show_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[str]:
+    """Show the receipt of a paid invoice."""
+    seen = await look(request, invoice)
+    return _answer(render("pay/receipt.html", view=seen, receipt=receipt(seen)))
+
+
+@get("/pay/{invoice:str}/receipt.pdf", opt={"access": BUYER_PAGE})
+async def download_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[bytes]:
+    """Return the receipt as a file; in English where the buyer's language has letters that the file's font has not."""
+    seen = await look(request, invoice)
+    made = receipt(seen)
+    if made is None:
+        raise NotFound("there is no receipt: the invoice is not paid")
+    if not made.printable:
+        english = languages.language("en")
+        made = receipt(replace(seen, t=english)) or made
+    headers = {"X-Robots-Tag": "noindex, nofollow", "Content-Disposition": f'inline; filename="{invoice}.pdf"', "Cache-Control": "private, no-store"}
+    return Response(made.pdf(), media_type="application/pdf", headers=headers)
 
 
 async def look(request: Request[Any, Any, Any], invoice: str) -> View:
@@ -79,12 +102,12 @@ async def look(request: Request[Any, Any, Any], invoice: str) -> View:
     with bound(invoice=invoice):
         async with within_deadline():
             found, merchant = await runtime.invoicing.for_page(invoice)
-            frame = await embedded(request, runtime, invoice)
+            framed = await embedded(request, runtime, invoice)
         look_ = theme(merchant.id, merchant.branding)
-        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, frame), Networks.of(runtime.catalogue, runtime.heads))
+        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, framed), Networks.of(runtime.catalogue, runtime.heads))
 
 
-def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, frame: Embedded | None) -> Visit:
+def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, framed: Embedded | None) -> Visit:
     query = request.query_params
     asked = query.get("lang") if query.get("lang") in languages.LANGUAGES else None
     sent, sent_at = query.get("sent", ""), query.get("sent_at", "")
@@ -97,7 +120,8 @@ def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, frame: Embed
         changing="change" in query,
         sent=sent if _HASH.fullmatch(sent) else None,
         sent_at=int(sent_at) if re.fullmatch(r"\d{1,12}", sent_at, re.ASCII) else None,
-        frame=frame,
+        framed=framed,
+        scheme=query.get("theme") if query.get("theme") in {"light", "dark"} else None,
     )
 
 
@@ -112,18 +136,21 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-def _page(request: Request[Any, Any, Any], seen: View, *, notice: str | None = None) -> str:
+def _whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
     parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
     return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
-def _answer(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
-    framing = seen.visit.frame.headers if seen.visit.frame else {}
-    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **framing, **(headers or {})})
+def _framing(seen: View) -> dict[str, str]:
+    return seen.visit.framed.headers if seen.visit.framed else {}
+
+
+def _answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **(headers or {})})
 
 
 def _told(problem: Refused | Unavailable, seen: View) -> str:
     return str(seen.t("notice.unavailable")) if isinstance(problem, Unavailable) else problem.message
 
 
-HANDLERS: Final = (pay, choose)
+HANDLERS: Final = (pay, choose, show_receipt, download_receipt)

@@ -33,7 +33,7 @@ def test_every_operation_has_a_sentence_and_a_name(operation):
     assert re.fullmatch("[a-z_]+", operation.name)
 
 
-STREAMS = {("/api/v1/events/stream", "get")}
+STREAMS = {("/api/v1/events/stream", "get"), ("/api/v1/checkout/{invoice}/stream", "get")}
 
 
 def test_names_and_addresses_are_unique():
