@@ -1,6 +1,6 @@
 // The time that is left: the strip on top of the card, and the clock beside the price.
 
-import { CHANGED, announce, main } from "./page.ts";
+import { CHANGED, announce, main } from "./page";
 
 const URGENT = 180;
 const SHOWN = 3600;

@@ -1,7 +1,7 @@
 // Following the invoice: the server says when the page would look different, and the page fetches what changed.
 
-import { main } from "./page.ts";
-import { swap } from "./swapping.ts";
+import { main } from "./page";
+import { swap } from "./swapping";
 
 // A stream says something every twenty seconds; one that does not has been lost on the way.
 const SILENCE = 45_000;
@@ -48,7 +48,7 @@ function listen(): void {
   heard = Date.now();
   opened.onmessage = (event) => {
     heard = Date.now();
-    if (event.data !== main().dataset["revision"]) void refresh();
+    if (JSON.parse(event.data).revision !== main().dataset["revision"]) void refresh();
   };
   opened.onerror = () => {
     // A lost connection is taken up again by the browser; after a refusal we look at the page itself from time to time, and try anew.

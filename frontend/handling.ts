@@ -1,6 +1,6 @@
 // What buyers do with their hands: copying, searching, closing menus, going back to the shop.
 
-import { CHANGED, announce } from "./page.ts";
+import { CHANGED, announce } from "./page";
 
 const SHOWN = 2_000;
 

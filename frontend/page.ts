@@ -9,6 +9,9 @@ declare global {
 /** What has changed on the page is told to whoever listens on the document, after it has been put in. */
 export const CHANGED = "pepay:changed";
 
+/** That a wallet has sent a transaction is told likewise, with its hash. */
+export const SENT = "pepay:sent";
+
 /** The part of the page that changes, and what the server says of it: its invoice, token, state and revision. */
 export const main = (): HTMLElement => document.getElementById("checkout") as HTMLElement;
 

@@ -1,6 +1,6 @@
 // Putting a new version of the page in the place of the old one, so that nobody is disturbed by it.
 
-import { CHANGED, announce, main, parsed } from "./page.ts";
+import { CHANGED, announce, main, parsed } from "./page";
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 

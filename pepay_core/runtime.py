@@ -25,6 +25,7 @@ from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
+from pepay_core.services.connecting import Connecting
 from pepay_core.services.endpoints import Endpoints
 from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
@@ -47,11 +48,13 @@ from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
+from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.opening import open_store
 from pepay_core.tokens import ClientTokens
@@ -89,6 +92,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    connecting: Connecting
     people: People
     receiving: Receiving
     lacking: Lacking
@@ -97,6 +101,7 @@ class Runtime:
     invoicing: Invoicing
     endpoints: Endpoints
     feed: Feed
+    viewers: Viewers
     dispatcher: Dispatcher
     mailing: Mailing
     carrier: Carrier
@@ -141,6 +146,11 @@ class Runtime:
             else:
                 await stack.enter_async_context(following(runtime))
             yield runtime
+
+    def let_go(self) -> None:
+        """End the answers that have no end, so that a server that stops waits for none of them."""
+        self.store.wakes.leave()
+        self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises Unavailable where this process does not watch it."""
@@ -225,6 +235,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         clock=clock,
         recorder=recorder,
     )
+    keys = KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute)
     explaining = Explaining(store, catalogue, openings)
     refunding = Refunding(store, catalogue, settling, outbox, recorder, ids, clock)
     self_serving = SelfServing(
@@ -238,6 +249,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         refunding=refunding,
         clock=clock,
     )
+    viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
+    heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
@@ -250,7 +263,8 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
+        keys=keys,
+        connecting=Connecting(store, clock, keys),
         people=compose_people(store, clock, ids, vault, settings.server.base_url),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
@@ -259,6 +273,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
         feed=feed,
+        viewers=viewers,
         dispatcher=dispatcher,
         mailing=mailing,
         carrier=carrier,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
@@ -101,6 +102,10 @@ class Invoices(Protocol):
 
     async def totals(self, merchant: MerchantId, *, livemode: bool, where: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, str, str]]:
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
+        ...
+
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        """Return the versions of those of the invoices that there are."""
         ...
 
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
@@ -322,6 +327,19 @@ class Mails(Protocol):
         ...
 
 
+class Grants(Protocol):
+    """Consents to give a shop a key."""
+
+    async def add(self, grant: Grant) -> None: ...
+    async def take(self, digest: str) -> Grant | None:
+        """Use one up; None when it was used already."""
+        ...
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget those that have expired."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -458,6 +476,7 @@ class Transaction(Protocol):
     endpoints: Endpoints
     deliveries: Deliveries
     mails: Mails
+    grants: Grants
     chains: Chains
     rates: Rates
     idempotency: Idempotency
@@ -499,6 +518,15 @@ class Wakes(Protocol):
 
     def tell(self, topics: Collection[str]) -> None:
         """Give a hint to all who wait for one of the topics, in every process."""
+        ...
+
+    @property
+    def left(self) -> bool:
+        """Whether this process ends, so that nobody may wait any longer."""
+        ...
+
+    def leave(self) -> None:
+        """Send everybody away who waits in this process."""
         ...
 
 

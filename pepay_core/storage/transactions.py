@@ -9,6 +9,7 @@ from pepay_core.storage.repositories.chains import ChainRepository, RateReposito
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
 from pepay_core.storage.repositories.facts import FactRepository
+from pepay_core.storage.repositories.grants import GrantRepository
 from pepay_core.storage.repositories.invoices import InvoiceRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
 from pepay_core.storage.repositories.mails import MailRepository
@@ -47,6 +48,7 @@ class UnitOfWork:
         self.events: ports.Events = EventRepository(session)
         self.endpoints: ports.Endpoints = EndpointRepository(session)
         self.deliveries: ports.Deliveries = DeliveryRepository(session)
+        self.grants: ports.Grants = GrantRepository(session)
         self.mails: ports.Mails = MailRepository(session)
         self.chains: ports.Chains = ChainRepository(session)
         self.rates: ports.Rates = RateRepository(session)

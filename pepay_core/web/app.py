@@ -16,6 +16,7 @@ from pepay_core.web import contact, embed, health, reference
 from pepay_core.web.api import (
     api_keys,
     audit,
+    connect,
     invoices,
     ledger,
     merchant,
@@ -60,6 +61,7 @@ OPERATIONS = (
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit.OPERATIONS,
+    *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
     *self_service.OPERATIONS,
     *refunds.OPERATIONS,

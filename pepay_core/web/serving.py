@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
     from pepay_core.settings import Settings
 
-_GRACE: Final = 10
+_GRACE: Final = 26  # seconds: longer than any request may take, so that none is cut off
 _BACKLOG: Final = 2048
 _OPTIONS: Final[dict[str, Any]] = {
     # What is logged, which peers are proxies, and what a Host may be, is decided by our own layers.
@@ -111,7 +111,7 @@ async def serve(
     async with Runtime.open(settings, workers=workers, safe=safe) as runtime, _followed(certificate):
         app = create_app(settings, runtime_factory=lambda: _opened(runtime))
         options = {**_OPTIONS, "ssl_context_factory": lambda *_: certificate.context} if certificate else _OPTIONS
-        server = Server(uvicorn.Config(app, **options), ready, runtime.feed.close)
+        server = Server(uvicorn.Config(app, **options), ready, runtime.let_go)
         if supervised:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None)
         await server.serve([listening])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import re
 import signal
 import socket
@@ -19,6 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -263,3 +263,8 @@ def _free_port() -> int:
 def errors_in(text: str) -> list[str]:
     """Return what may not stand in a log, whatever happens around the process: something that has stopped for good, or that nobody caught."""
     return re.findall(r".*(?:CRITICAL|never retrieved|never awaited|Exception in ).*", text)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell whoever watches what is going on; ``-s`` shows it."""
+    print(text, end=end, flush=True)  # noqa: T201

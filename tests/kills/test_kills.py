@@ -14,11 +14,11 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from blackbox import XPUB, Market, Shop, make_gateway, until
-from fleet import Client, Fleet, Follower, environment, errors_in
+from fleet import Client, Fleet, Follower, environment, errors_in, say
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.ids import InvoiceId, MerchantId
@@ -79,7 +79,7 @@ class Buyers:
         self.failures: list[BaseException] = []
         self._threads = [threading.Thread(target=self._buy, args=(number,)) for number in range(BUYERS)]
 
-    def __enter__(self) -> Buyers:
+    def __enter__(self) -> Self:
         for each in self._threads:
             each.start()
         return self
@@ -148,7 +148,7 @@ def database(roles, request):
 
 
 def test_nothing_is_lost_and_nothing_happens_twice_while_processes_are_killed(tmp_path, node, market, roles, database):
-    print(f"\nseed {SEED}, {SECONDS:g} s, {'/'.join(roles)}")
+    say(f"\nseed {SEED}, {SECONDS:g} s, {'/'.join(roles)}")
     chance = random.Random(SEED)
     usdc = node.deploy(erc20.coin("USDC", 6, 10**15))
     node.mine()
@@ -168,14 +168,14 @@ def test_nothing_is_lost_and_nothing_happens_twice_while_processes_are_killed(tm
         follower.start()
 
         with Buyers(client, node, usdc) as buyers:
-            fleet.harass(SECONDS, chance, lambda what: print(f"{what};", end=" ", flush=True))
+            fleet.harass(SECONDS, chance, lambda what: say(f"{what};", end=" "))
         assert not buyers.failures, buyers.failures
         assert buyers.orders
         quiet(client, buyers.orders, hooks)
         until(lambda: follower.last == list(client.pages("/api/v1/events"))[-1]["id"], "the stream to come to its end", 60)
         follower.stop()
 
-        print(f"\n{len(buyers.orders)} orders, {dict(fleet.done)}, answers {dict(client.answers)}, {follower.connections} streams")
+        say(f"\n{len(buyers.orders)} orders, {dict(fleet.done)}, answers {dict(client.answers)}, {follower.connections} streams")
         check_orders(client, buyers.orders)
         check_events(client, buyers.orders, shops, follower, first["id"])
         asyncio.run(check_books(gateway.made, database or f"sqlite:///{tmp_path / 'pepay.db'}", buyers.orders))

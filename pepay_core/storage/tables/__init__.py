@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
+from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -48,6 +49,7 @@ __all__ = [
     "EntryRow",
     "EventRow",
     "FactRow",
+    "GrantRow",
     "IdempotencyRow",
     "Index",
     "InvitationRow",
@@ -105,4 +107,5 @@ TABLES: Final[tuple[type[Table], ...]] = (
     TryRow,
     AuditRow,
     AuditHeadRow,
+    GrantRow,
 )

@@ -66,7 +66,15 @@ async def create_merchant(call: Call[Nothing, CreateMerchant]) -> dict[str, Any]
     return next(each for each in await runtime.people.memberships.of_user(user) if each["merchant"] == merchant.id)
 
 
-@operation("DELETE", "/api/v1/merchants/{merchant}/membership", tag=_TAG, access=USER, ids={"merchant": ids.MERCHANT}, gives=FormerMember, refuses=(Conflict,))
+@operation(
+    "DELETE",
+    "/api/v1/merchants/{merchant}/membership",
+    tag=_TAG,
+    access=USER,
+    ids={"merchant": ids.MERCHANT},
+    gives=FormerMember,
+    refuses=(Conflict,),
+)
 async def leave_merchant(call: Call[Nothing, None]) -> dict[str, Any]:
     """Be a member no more; the last owner stays."""
     await call.runtime.people.memberships.leave(call.signed_in.user, call.path["merchant"])

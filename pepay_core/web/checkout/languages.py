@@ -1,6 +1,7 @@
 """The languages of the hosted page: its sentences, and numbers and dates as each is written.
 
-The sentences are in ``web/i18n/<code>.json``, with ``{names}`` where something is put in. Amounts that a buyer has to send stay as wallets read them, with a point: only what is read is translated.
+The sentences are in ``web/i18n/<code>.json``, with ``{names}`` where something is put in. Amounts that a buyer has to send stay as wallets
+read them, with a point: only what is read is translated.
 """
 
 from __future__ import annotations

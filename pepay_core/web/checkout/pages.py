@@ -48,14 +48,14 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return answer(seen, offered(request, seen))
+        return _answer(whole(request, seen), headers=_framing(seen))
     body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == mark:
-        return answer(seen, "", 304, headers)
-    return answer(seen, body, 200, headers)
+        return _answer("", 304, headers)
+    return _answer(body, 200, headers)
 
 
 @post("/pay/{invoice:str}/choose", opt={"access": BUYER_PAGE})
@@ -70,9 +70,9 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return answer(seen, offered(request, seen, told(exc, seen)), problem_of(exc).status)
+        return _answer(whole(request, seen, told(exc, seen)), problem_of(exc).status, _framing(seen))
     seen = await look(request, invoice)
-    return answer(seen, "", 303, {"Location": seen.here})
+    return _answer("", 303, {"Location": seen.here})
 
 
 async def look(request: Request[Any, Any, Any], invoice: str) -> View:
@@ -81,13 +81,13 @@ async def look(request: Request[Any, Any, Any], invoice: str) -> View:
     with bound(invoice=invoice):
         async with within_deadline():
             found, merchant = await runtime.invoicing.for_page(invoice)
-            frame = await embedded(request, runtime, invoice)
+            framed = await embedded(request, runtime, invoice)
         look_ = theme(merchant.id, merchant.branding)
-        seen = view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, frame), Networks.of(runtime.catalogue, runtime.heads))
+        seen = view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, framed), Networks.of(runtime.catalogue, runtime.heads))
         return replace(seen, help=await runtime.self_serving.help_for(invoice)) if seen.state in HELPED else seen
 
 
-def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, frame: Embedded | None) -> Visit:
+def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, framed: Embedded | None) -> Visit:
     query = request.query_params
     asked = query.get("lang") if query.get("lang") in languages.LANGUAGES else None
     sent, sent_at = query.get("sent", ""), query.get("sent_at", "")
@@ -100,7 +100,8 @@ def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, frame: Embed
         changing="change" in query,
         sent=sent if _HASH.fullmatch(sent) else None,
         sent_at=int(sent_at) if re.fullmatch(r"\d{1,12}", sent_at, re.ASCII) else None,
-        frame=frame,
+        framed=framed,
+        scheme=query.get("theme") if query.get("theme") in {"light", "dark"} else None,
     )
 
 
@@ -115,16 +116,23 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-def offered(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+def whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
     """Return the whole page."""
     parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
     return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
-def answer(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+def _framing(seen: View) -> dict[str, str]:
+    return seen.visit.framed.headers if seen.visit.framed else {}
+
+
+def shown(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
     """Return an answer that may be framed where the visit may."""
-    framing = seen.visit.frame.headers if seen.visit.frame else {}
-    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **framing, **(headers or {})})
+    return _answer(body, status, {**_framing(seen), **(headers or {})})
+
+
+def _answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **(headers or {})})
 
 
 def told(problem: Refused | Unavailable, seen: View) -> str:

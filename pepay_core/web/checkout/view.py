@@ -68,8 +68,10 @@ class Visit:
     sent: str | None = None
     """The transaction that the buyer's wallet says it has sent."""
     sent_at: int | None = None
-    frame: Embedded | None = None
+    framed: Embedded | None = None
     """How the page is embedded, where it is."""
+    scheme: str | None = None
+    """``light`` or ``dark``, where the page around this one wishes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class View:
     troubled: str | None = None
     """The name of the network that cannot be read right now."""
     can_change: bool = False
-    apps: tuple[AppLink, ...] = ()
+    apps: Sequence[AppLink] = ()
     """Wallet apps that can be opened to pay."""
     natives: frozenset[str] = field(default_factory=frozenset[str])
     networks: Networks = field(default_factory=Networks)
@@ -122,7 +124,7 @@ class View:
     def address(self, suffix: str = "", **query: Any) -> str:
         """Return an address below this page, with what the visit hands on from page to page."""
         visit = self.visit
-        handed = {"token": visit.token, "lang": visit.asked_language, **(visit.frame.carried if visit.frame else {})}
+        handed = {"token": visit.token, "lang": visit.asked_language, "theme": visit.scheme, **(visit.framed.handed if visit.framed else {})}
         # As the tests and the links of shops write it: the token first, and nothing that was not asked for.
         given = {name: value for name, value in {**handed, **query}.items() if value is not None}
         return f"/pay/{quote(self.invoice['id'])}{suffix}?{urlencode(given)}"
