@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
 from pepay_core.domain.errors import InvalidInput, NotFound, Refused, Unavailable
-from pepay_core.web.checkout.pages import answer, look, offered, told
+from pepay_core.web.checkout.pages import look, shown, told, whole
 from pepay_core.web.guards import BUYER_PAGE
 from pepay_core.web.problems import WrongMediaType, problem_of
 from pepay_core.web.templating import render
@@ -44,9 +44,9 @@ async def again(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Resp
             await _runtime(request).self_serving.new_quote(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return answer(seen, offered(request, seen, told(exc, seen)), problem_of(exc).status)
+        return shown(seen, whole(request, seen, told(exc, seen)), problem_of(exc).status)
     seen = await look(request, invoice)
-    return answer(seen, "", 303, {"Location": seen.here})
+    return shown(seen, "", 303, {"Location": seen.here})
 
 
 @get("/pay/{invoice:str}/sent", opt={"access": BUYER_PAGE})
@@ -85,14 +85,14 @@ async def claim(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Resp
     except (Refused, Unavailable) as exc:
         return await _claims(request, invoice, fields.get("address", ""), problem=exc)
     seen = await look(request, invoice)
-    return answer(seen, "", 303, {"Location": seen.address("/claim")})
+    return shown(seen, "", 303, {"Location": seen.address("/claim")})
 
 
 async def _sent(request: Request[Any, Any, Any], invoice: str, text: str, found: Mapping[str, Any] | None, status: int = 200) -> Response[str]:
     seen = await look(request, invoice)
     if not (await _runtime(request).self_serving.help_for(invoice))["lookup"]:
         raise NotFound("there is no such page")
-    return answer(seen, render("pay/sent.html", view=seen, text=text, told=_sighted(seen, found) if found else None), status)
+    return shown(seen, render("pay/sent.html", view=seen, text=text, told=_sighted(seen, found) if found else None), status)
 
 
 def _sighted(seen: View, found: Mapping[str, Any]) -> Told:
@@ -110,7 +110,7 @@ async def _claims(
     help_ = await _runtime(request).self_serving.help_for(invoice)
     status = problem_of(problem).status if problem else 422 if unsure else 200
     notice = seen.t("help.claim.sure") if unsure else told(problem, seen) if problem else None
-    return answer(seen, render("pay/claim.html", view=seen, help=help_, text=text, notice=notice), status)
+    return shown(seen, render("pay/claim.html", view=seen, help=help_, text=text, notice=notice), status)
 
 
 async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:

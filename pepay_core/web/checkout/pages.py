@@ -49,14 +49,14 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return answer(seen, offered(request, seen))
+        return shown(seen, whole(request, seen))
     body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == mark:
-        return answer(seen, "", 304, headers)
-    return answer(seen, body, 200, headers)
+        return shown(seen, "", 304, headers)
+    return shown(seen, body, 200, headers)
 
 
 @post("/pay/{invoice:str}/choose", opt={"access": BUYER_PAGE})
@@ -71,16 +71,16 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return answer(seen, offered(request, seen, told(exc, seen)), problem_of(exc).status)
+        return shown(seen, whole(request, seen, told(exc, seen)), problem_of(exc).status)
     seen = await look(request, invoice)
-    return answer(seen, "", 303, {"Location": seen.here})
+    return shown(seen, "", 303, {"Location": seen.here})
 
 
 @get("/pay/{invoice:str}/receipt", opt={"access": BUYER_PAGE})
 async def show_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[str]:
     """Show the receipt of a paid invoice."""
     seen = await look(request, invoice)
-    return answer(seen, render("pay/receipt.html", view=seen, receipt=receipt(seen)))
+    return shown(seen, render("pay/receipt.html", view=seen, receipt=receipt(seen)))
 
 
 @get("/pay/{invoice:str}/receipt.pdf", opt={"access": BUYER_PAGE})
@@ -139,13 +139,13 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-def offered(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+def whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
     """Return the whole page."""
     parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
     return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
-def answer(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+def shown(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
     """Return an answer that may be framed where the visit may."""
     framing = seen.visit.framed.headers if seen.visit.framed else {}
     return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **framing, **(headers or {})})
