@@ -28,6 +28,9 @@ from pepay_core.web.templating import render
 from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pepay_core.contracts.pages import CheckoutPart
     from pepay_core.runtime import Runtime
     from pepay_core.web.checkout.framing import Embedded
     from pepay_core.web.checkout.themes import Theme
@@ -140,8 +143,12 @@ def _field(body: bytes, name: str) -> str:
 
 
 def whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
-    """Return the whole page."""
-    parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
+    """Return the whole page, with what plugins put above it."""
+    return rendered(seen, notice, parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token))
+
+
+def rendered(seen: View, notice: str | None = None, parts: Sequence[CheckoutPart] = ()) -> str:
+    """Return the page of a view."""
     return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
