@@ -7,6 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.background import following, know_heads, working
@@ -18,11 +19,14 @@ from pepay_core.plugins.running import running
 from pepay_core.secrets import open_vault
 from pepay_core.services.accounting import Bookkeeper
 from pepay_core.services.assembling import Assembler
+from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
+from pepay_core.services.branding import Logos
 from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
+from pepay_core.services.connecting import Connecting
 from pepay_core.services.endpoints import Endpoints
 from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
@@ -35,15 +39,19 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
+from pepay_core.services.people.composing import People, compose_people
 from pepay_core.services.preferring import Preferring
 from pepay_core.services.presenting import Presenter
 from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
+from pepay_core.services.recording import Recorder
+from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
 from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
+from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
@@ -85,9 +93,12 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    connecting: Connecting
+    people: People
     receiving: Receiving
     lacking: Lacking
     preferring: Preferring
+    logos: Logos
     offering: Offering
     invoicing: Invoicing
     endpoints: Endpoints
@@ -105,6 +116,10 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    refunding: Refunding
+    self_serving: SelfServing
+    recorder: Recorder
+    attesting: Attesting
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -125,6 +140,7 @@ class Runtime:
             await check_key(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
+            stack.callback(runtime.people.passwords.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -135,7 +151,7 @@ class Runtime:
 
     def let_go(self) -> None:
         """End the answers that have no end, so that a server that stops waits for none of them."""
-        self.feed.close()
+        self.store.wakes.leave()
         self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
@@ -168,6 +184,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     catalogue = assembly.catalogue
     ids = Ids(clock)
     heads = Heads()
+    recorder = Recorder(clock, vault)
     tokens = ClientTokens(vault)
     desk = RateDesk(catalogue.rate_providers, clock=clock, settings=rate_rules(settings), history=_History(store, clock))
     valuation = Valuation(desk, catalogue, clock)
@@ -203,12 +220,13 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     for chain in catalogue.chains.values():
         watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
         keepers[chain.id] = Keeper(watcher, store, heads, outbox, openings, clock, holder=holder)
+    choosing = Choosing(catalogue, heads, valuation, lacking, ids, clock)
     invoicing = Invoicing(
         store=store,
         catalogue=catalogue,
         offering=offering,
         valuation=valuation,
-        choosing=Choosing(catalogue, heads, valuation, lacking, ids, clock),
+        choosing=choosing,
         settling=settling,
         assembler=assembler,
         presenter=presenter,
@@ -216,6 +234,21 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         review=review,
         look=look,
         ids=ids,
+        clock=clock,
+        recorder=recorder,
+    )
+    keys = KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute)
+    explaining = Explaining(store, catalogue, openings)
+    refunding = Refunding(store, catalogue, settling, outbox, recorder, ids, clock)
+    self_serving = SelfServing(
+        store=store,
+        catalogue=catalogue,
+        offering=offering,
+        choosing=choosing,
+        settling=settling,
+        invoicing=invoicing,
+        explaining=explaining,
+        refunding=refunding,
         clock=clock,
     )
     viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
@@ -232,10 +265,13 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault),
-        receiving=Receiving(store, clock, ids, catalogue, lacking),
+        keys=keys,
+        connecting=Connecting(store, clock, keys),
+        people=compose_people(store, clock, ids, vault, settings.server.base_url),
+        receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
-        preferring=Preferring(store, catalogue),
+        preferring=Preferring(store, catalogue, recorder),
+        logos=Logos(store, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
@@ -251,14 +287,19 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         openings=openings,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
-        explaining=Explaining(store, catalogue, openings),
+        explaining=explaining,
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        refunding=refunding,
+        self_serving=self_serving,
+        recorder=recorder,
+        attesting=Attesting(store, vault),
     )
 
 
 def _holder(settings: Settings) -> str:
     """Return by which name this process holds leases. On SQLite there is one process, which may take up its own lease after a crash."""
-    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}"
+    # Elsewhere a name is never used twice: containers share names and process numbers, and a lease is lost to whoever has another name.
+    return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
 
 
 async def check_key(store: Store, vault: Vault) -> None:

@@ -191,6 +191,10 @@ class Vault:
                 f"a stored {purpose} is damaged, or stands in a row that is not its own", hint="restore the database from a backup"
             ) from None
 
+    def knows(self, sealed: bytes) -> bool:
+        """Tell whether a record was sealed with the present master key or a previous one, so that it opens if it is whole."""
+        return sealed[1:_HEADER_BYTES] in self._keys
+
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a record was sealed with the present master key, and not with a previous one."""
         return sealed[1:_HEADER_BYTES] == _hkdf(self._master, "pepay/key-id", _ID_BYTES)

@@ -48,9 +48,11 @@ def _contact(text: str) -> str:
 def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
     for each in given:
         try:
-            ip_network(each, strict=False)
+            network = ip_network(each, strict=False)
         except ValueError:
             raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
+        if network.prefixlen == 0:
+            raise ValueError("must not be everybody: then each client could say which address it has")
     return given
 
 
@@ -61,7 +63,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """Where PePay listens, and by which URL others reach it.
 
-    ``hosts`` are further names that requests may be for; ``trusted_proxies`` are the only peers whose ``X-Forwarded-For`` is believed.
+    ``hosts`` are further names that requests may be for; ``trusted_proxies`` are the only peers whose ``forwarded_header`` is believed.
     ``tls_certificate`` and ``tls_key`` are PEM files, beside the configuration; ``security_contact`` is where vulnerabilities are reported.
     """
 
@@ -70,6 +72,7 @@ class ServerSettings(_Section):
     base_url: Annotated[str, AfterValidator(_web_url)] = "http://localhost:8000"
     hosts: tuple[str, ...] = ()
     trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     security_contact: Annotated[str, AfterValidator(_contact)] | None = None
@@ -122,11 +125,15 @@ class WebhooksSettings(_Section):
 
 
 class LimitsSettings(_Section):
-    """Requests per minute: writes and reads by key, and those of buyers, who have none, by address; and live pages at a time by address."""
+    """Requests per minute: writes and reads by key or user, those of buyers, who have neither, and tries to sign in, by address.
+
+    ``live_pages`` are the hosted pages that an address may follow at a time.
+    """
 
     writes_per_minute: Annotated[int, Field(ge=1)] = 100
     reads_per_minute: Annotated[int, Field(ge=1)] = 1000
     buyers_per_minute: Annotated[int, Field(ge=1)] = 120
+    sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     live_pages: Annotated[int, Field(ge=0)] = 100
 
 

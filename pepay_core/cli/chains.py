@@ -132,8 +132,11 @@ async def _status(invocation: Invocation) -> list[dict[str, Any]]:
 
 async def _rescan(invocation: Invocation, chain_id: str, first: int, last: int, provider: str | None, *, show: bool) -> dict[str, Any]:
     from pepay_core.services.explanations import rescan_object
+    from pepay_core.services.recording import operator
 
     async with opened(invocation) as runtime:
+        noted = {"from": first, "to": last, "endpoint": provider}
+        await runtime.store.run(lambda tx: runtime.recorder.note(tx, operator(), "chain.rescanned", chain_id, noted))
         with _bar(last - first + 1, show=show) as progress:
             found = await runtime.rescanning.rescan(chain_id, first, last, source=provider, progress=progress)
     return rescan_object(chain_id, last, found)

@@ -118,6 +118,8 @@ async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation
     from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.checking import DatabaseCheck, LedgerCheck, MerchantsCheck, examine
+    from pepay_core.services.checking_access import KeysCheck, MailCheck
+    from pepay_core.services.mailing import SCHEME
     from pepay_core.storage.migrating import is_empty, pending
     from pepay_core.storage.opening import open_store
 
@@ -129,7 +131,15 @@ async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation
             return [Finding(Verdict.PROBLEM, "database", f"{len(missing)} migrations are pending: {', '.join(missing)}", "run `pepay migrate`")]
         async with open_store(settings.database_url, SystemClock()) as store:
             await check_key(store, open_vault(settings, invocation.environ))
-            return await examine([DatabaseCheck(store, settings.database_name), MerchantsCheck(store, assembly.catalogue), LedgerCheck(store)])
+            return await examine(
+                [
+                    DatabaseCheck(store, settings.database_name),
+                    MerchantsCheck(store, assembly.catalogue),
+                    LedgerCheck(store),
+                    KeysCheck(store, SystemClock()),
+                    MailCheck(store, can_send=SCHEME in assembly.catalogue.notifiers),
+                ]
+            )
     except ConfigError as exc:
         return [Finding(Verdict.PROBLEM, "database", exc.message, exc.hint or "correct [database] url")]
     except PePayError as exc:

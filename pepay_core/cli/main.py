@@ -30,12 +30,14 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Entry]] = {
+    "audit": Entry("pepay_core.cli.auditing:audit", "Read the log of who did what, and prove that nothing in it was changed."),
     "chain": Entry("pepay_core.cli.chains:chain", "See how far each chain was looked at, and look again."),
     "doctor": Entry("pepay_core.cli.doctor:doctor", "Name every problem there is, with its remedy."),
     "invoice": Entry("pepay_core.cli.invoices:invoice", "Create, show and list invoices."),
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
     "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
-    "key": Entry("pepay_core.cli.keys:key", "Make, list and revoke API keys."),
+    "key": Entry("pepay_core.cli.keys:key", "Make, list, rotate and revoke API keys."),
+    "mail": Entry("pepay_core.cli.mails:mail", "See what became of letters, and send a test."),
     "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pepay_core.cli.auditing import recorded
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError, PluginMissing, Unavailable
@@ -104,7 +105,8 @@ def enable(invocation: Invocation, name: str) -> None:
     if not any(each.name == name for each in discover()):
         raise PluginMissing(name, "is not installed", hint=f"pip install pepay-{name}, then once more: pepay plugin enable {name}")
     before = _enabled(invocation)
-    _write_enabled(invocation, before if name in before else [*before, name])
+    wanted = before if name in before else [*before, name]
+    recorded(invocation, "plugin.enabled", name, lambda: _write_enabled(invocation, wanted))
     click.echo(f"{name} is enabled. Next: restart PePay.")
 
 
@@ -116,7 +118,8 @@ def disable(invocation: Invocation, name: str) -> None:
     before = _enabled(invocation)
     if name in invocation.settings.plugins.required:
         raise ConfigError(f"the plugin {name} is required", hint="take it out of [plugins] required first")
-    _write_enabled(invocation, [each for each in before if each != name])
+    wanted = [each for each in before if each != name]
+    recorded(invocation, "plugin.disabled", name, lambda: _write_enabled(invocation, wanted))
     click.echo(f"{name} is disabled. Next: restart PePay." if name in before else f"{name} was not enabled.")
 
 

@@ -19,8 +19,12 @@
     │   ├── NotFound            there is no such thing here            -> 404
     │   ├── Unauthenticated     no key, or not a valid one             -> 401
     │   ├── KeyExpired          the key's time is over                 -> 401
+    │   ├── KeyNotYetValid      the key's time has not come            -> 401
     │   ├── KeyRevoked          the key was withdrawn                  -> 401
+    │   ├── SignInFailed        not these words                        -> 401
+    │   ├── InvalidGrant        a shop's code is not good any more     -> 400
     │   ├── Forbidden           the key may not do this                -> 403
+    │   ├── MerchantSuspended   the merchant is closed for now         -> 403
     │   ├── EgressRefused       the address is not a public one        -> 422
     │   └── RateLimited         too many requests                      -> 429 + Retry-After
     ├── Unavailable         something we depend on is down             -> 503 + Retry-After
@@ -180,10 +184,26 @@ class KeyExpired(Unauthenticated):
     code = "api_key_expired"
 
 
+class KeyNotYetValid(Unauthenticated):
+    """The API key's time has not come yet."""
+
+    code = "api_key_not_yet_valid"
+
+
 class KeyRevoked(Unauthenticated):
     """The API key was withdrawn."""
 
     code = "api_key_revoked"
+
+
+class InvalidGrant(Refused):
+    """The code with which a shop fetches its key was never given, was used, is too old, or is not this shop's."""
+
+    code = "invalid_grant"
+    status = 400
+
+    def __init__(self, message: str = "this code is not good any more, or not for whoever sent it: let the merchant connect the shop again") -> None:
+        super().__init__(message)
 
 
 class Forbidden(Refused):
@@ -191,6 +211,24 @@ class Forbidden(Refused):
 
     code = "forbidden"
     status = 403
+
+
+class SignInFailed(Unauthenticated):
+    """No such user, another password, another code, a user who is suspended: one error, which does not tell which."""
+
+    code = "sign_in_failed"
+
+    def __init__(self, message: str = "that did not match: check what you typed") -> None:
+        super().__init__(message)
+
+
+class MerchantSuspended(Forbidden):
+    """Whoever runs the server has suspended the merchant: what is owed is still watched and credited, and nothing new begins."""
+
+    code = "merchant_suspended"
+
+    def __init__(self, message: str = "this merchant is suspended; ask whoever runs this server") -> None:
+        super().__init__(message)
 
 
 class EgressRefused(Refused):

@@ -14,7 +14,12 @@ KeyId = NewType("KeyId", str)
 MerchantId = NewType("MerchantId", str)
 WalletId = NewType("WalletId", str)
 QuoteId = NewType("QuoteId", str)
+RefundId = NewType("RefundId", str)
 MailId = NewType("MailId", str)
+UserId = NewType("UserId", str)
+SessionId = NewType("SessionId", str)
+InvitationId = NewType("InvitationId", str)
+PasskeyId = NewType("PasskeyId", str)
 
 INVOICE: Final = "inv"
 PAYMENT: Final = "pay"
@@ -25,7 +30,13 @@ KEY: Final = "key"
 MERCHANT: Final = "mer"
 WALLET: Final = "wal"
 QUOTE: Final = "quo"
+REFUND: Final = "ref"
 MAIL: Final = "msg"
+USER: Final = "usr"
+SESSION: Final = "ses"
+INVITATION: Final = "ivt"
+PASSKEY: Final = "psk"
+AUDIT: Final = "aud"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.invoices import LatePolicy, Tolerance
+from pepay_core.domain.refunds import SelfService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,16 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "reports:read",
+    "refunds:read",
+    "refunds:write",
+    "members:read",
+    "members:write",
+    "audit:read",
 )
-"""What a key may be allowed to do; ``:write`` includes ``:read`` of the same."""
+"""What may be allowed; ``:write`` includes ``:read`` of the same."""
+
+KEY_SCOPES: Final = tuple(scope for scope in SCOPES if not scope.startswith("members:"))
+"""What a key may be allowed to do: everything, except to say who is who."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,13 @@ class Merchant:
     finality: Mapping[ChainId, Finality] = field(default_factory=dict["ChainId", "Finality"])
     branding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embed_origins: tuple[str, ...] = ()
+    self_service: SelfService = field(default_factory=SelfService)
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret: of that only a keyed digest is kept."""
+    """A key without its secret: of that only a keyed digest is kept. ``made_by`` is who made it: another key, a user, or the command line."""
 
     id: KeyId
     merchant: MerchantId
@@ -64,6 +75,8 @@ class ApiKey:
     last_used_at: datetime | None = None
     allowed_ips: tuple[str, ...] = ()
     writes_per_minute: int | None = None
+    not_before: datetime | None = None
+    made_by: str | None = None
 
     def may(self, scope: str) -> bool:
         """Tell whether the key has a scope, or the writing one that includes it."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.domain.errors import Forbidden, KeyExpired, KeyRevoked, Unauthenticated
+from pepay_core.domain.errors import Forbidden, KeyExpired, KeyNotYetValid, KeyRevoked, MerchantSuspended, Unauthenticated
 from pepay_core.domain.ids import ALPHABET, KeyId
 from pepay_core.services.callers import Caller
 
@@ -65,7 +65,8 @@ class Authenticating:
     async def authenticate(self, text: str, address: str | None) -> Caller:
         """Return the caller whose key this is.
 
-        Raises Unauthenticated, KeyExpired, KeyRevoked, or Forbidden when the address is not one that the key is bound to.
+        Raises Unauthenticated, KeyExpired, KeyNotYetValid, KeyRevoked, MerchantSuspended, or Forbidden when the address is not one that
+        the key is bound to.
         What is wrong with a key is told only to whoever knows its secret.
         """
         match = _KEY.fullmatch(text)
@@ -74,17 +75,23 @@ class Authenticating:
         environment, identifier, secret = match.groups()
         async with self._store.read() as tx:
             key = await tx.keys.find(KeyId(f"key_{identifier}"))
+            suspended = key is not None and await tx.merchants.is_suspended(key.merchant)
         given = self._digests.of(secret)
         if not hmac.compare_digest(given, key.digest if key else bytes(32)) or key is None or key.livemode is not (environment == "live"):
             raise Unauthenticated("there is no such API key")
         self._check(key, address)
-        return Caller(key.merchant, key.livemode, key.id, frozenset(key.scopes), key.writes_per_minute)
+        if suspended:
+            raise MerchantSuspended
+        return Caller(key.merchant, key.livemode, key.id, frozenset(key.scopes), key.writes_per_minute, key.expires_at, key.allowed_ips)
 
     def _check(self, key: ApiKey, address: str | None) -> None:
         if key.revoked_at is not None:
             raise KeyRevoked("this API key was revoked")
-        if key.expires_at is not None and key.expires_at <= self._clock.now():
+        now = self._clock.now()
+        if key.expires_at is not None and key.expires_at <= now:
             raise KeyExpired("this API key has expired")
+        if key.not_before is not None and key.not_before > now:
+            raise KeyNotYetValid("this API key is not valid yet")
         if key.allowed_ips and not _is_within(address, key.allowed_ips):
             raise Forbidden("this API key may not be used from this address")
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pepay_core.domain.errors import Forbidden
+from pepay_core.domain.ids import KEY, is_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pepay_core.domain.ids import MerchantId
 
 
@@ -20,9 +23,20 @@ class Caller:
     name: str
     scopes: frozenset[str] = frozenset()
     writes_per_minute: int | None = None
+    expires_at: datetime | None = None
+    allowed_ips: tuple[str, ...] = ()
+
+    @property
+    def is_key(self) -> bool:
+        """Whether this is an API key, which can hand on no more than it has."""
+        return is_id(KEY, self.name)
+
+    def may(self, scope: str) -> bool:
+        """Tell whether the caller has a scope, or the writing one that includes it."""
+        return scope in self.scopes or (scope.endswith(":read") and f"{scope.removesuffix(':read')}:write" in self.scopes)
 
     def need(self, scope: str) -> None:
         """Raise Forbidden unless the caller has a scope, or the writing one that includes it."""
-        if scope in self.scopes or (scope.endswith(":read") and f"{scope.removesuffix(':read')}:write" in self.scopes):
+        if self.may(scope):
             return
         raise Forbidden(f"this key lacks the scope {scope}")

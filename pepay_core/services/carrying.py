@@ -9,10 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.contracts.notifier import Delivery
 from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.mails import Mail, MailState
-from pepay_core.services.mailing import SCHEME
+from pepay_core.services.mailing import SCHEME, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,20 +109,10 @@ class Carrier:
             to, letter = mailing.opened(mail)
         except (ConfigError, LookupError) as exc:
             return self._failed(mail, f"it cannot be read: {exc}" if isinstance(exc, LookupError) else "its address or values cannot be opened")
-        delivery = Delivery(
-            id=mail.id,
-            event_id=mail.id,
-            event_type=f"mail.{mail.kind}",
-            livemode=True,
-            url=f"mailto:{to}",
-            body=letter.text.encode(),
-            attempt=mail.attempts,
-            at=self._clock.now(),
-            letter=letter,
-        )
         try:
             async with asyncio.timeout(_DEADLINE):
-                await self._notifiers[SCHEME].deliver(delivery)
+                made = delivery(mail.id, mail.kind, to, letter, attempt=mail.attempts, at=self._clock.now())
+                await self._notifiers[SCHEME].deliver(made)
         except GiveUp as exc:
             return self._failed(mail, _clean(str(exc) or "the mail server refuses it", to))
         except Unavailable as exc:

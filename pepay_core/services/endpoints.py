@@ -16,6 +16,7 @@ from pepay_core.domain.events import TEST_PING, is_filter, matches
 from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
 from pepay_core.services.paging import Page, Slice
+from pepay_core.services.recording import Recorder, changed_fields
 from pepay_core.services.waking import DELIVERIES
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Endpoints:
         self._outbox = outbox
         self._ids = ids
         self._clock = clock
+        self._recorder = Recorder(clock, vault)
 
     async def create(
         self, caller: Caller, url: str, events: Sequence[str], description: str | None = None, *, scheme: str = "webhook"
@@ -93,6 +95,7 @@ class Endpoints:
             if len(present.items) >= MAX_ENDPOINTS:
                 raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, which is the most there can be; delete one first")
             await tx.endpoints.add(endpoint)
+            await self._recorder.note(tx, caller, "webhook.created", new, {"url": url, "enabled_events": list(filters)})
 
         await self._store.run(work)
         return {**endpoint_object(endpoint), "secret": secret}
@@ -137,13 +140,20 @@ class Endpoints:
                 changed = replace(changed, disabled_at=self._clock.now(), disabled_reason=DISABLED_BY_MERCHANT)
                 await tx.deliveries.abandon(endpoint, "the endpoint was disabled")
             await tx.endpoints.save(changed)
+            noted = changed_fields(endpoint_object(stored), endpoint_object(changed))
+            await self._recorder.note(tx, caller, "webhook.changed", endpoint, noted)
             return changed
 
         return endpoint_object(await self._store.run(work))
 
     async def delete(self, caller: Caller, endpoint: EndpointId) -> None:
         """Remove an endpoint with its deliveries; what was pending is not delivered any more."""
-        await self._store.run(lambda tx: tx.endpoints.delete(caller.merchant, endpoint, livemode=caller.livemode))
+
+        async def work(tx: Transaction) -> None:
+            await tx.endpoints.delete(caller.merchant, endpoint, livemode=caller.livemode)
+            await self._recorder.note(tx, caller, "webhook.deleted", endpoint)
+
+        await self._store.run(work)
 
     async def rotate(self, caller: Caller, endpoint: EndpointId, overlap_seconds: int) -> dict[str, Any]:
         """Return the endpoint with a new ``secret``, shown this once; the old one signs too for so many seconds, 0 to a week."""
@@ -158,6 +168,7 @@ class Endpoints:
             previous, until = (stored.secret, self._clock.now() + overlap) if overlap else (None, None)
             rotated = replace(stored, secret=sealed, previous_secret=previous, previous_until=until)
             await tx.endpoints.save(rotated)
+            await self._recorder.note(tx, caller, "webhook.secret_rotated", endpoint, {"overlap_seconds": overlap_seconds})
             return rotated
 
         return {**endpoint_object(await self._store.run(work)), "secret": secret}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain.errors import RateLimited
 from pepay_core.domain.jsontext import decode
 from pepay_core.services.paging import Page, Slice
-from pepay_core.services.waking import events_of
+from pepay_core.services.waking import events_of, watching
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -24,7 +24,6 @@ MAX_FOLLOWERS: Final = 20
 """How many may follow the feed with one key at the same time."""
 
 _BATCH: Final = 100
-_SOON: Final = 0.05  # seconds after a hint that found nothing: an older transaction that is still open may hold the event back
 _BUSY: Final = 10  # seconds after which one follower too many may ask again
 
 
@@ -39,9 +38,7 @@ class Feed:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: set[asyncio.Event] = set()
         self._followers: Counter[str] = Counter()
-        self.closed = False
 
     async def page(self, caller: Caller, page: Page, kinds: Collection[str] = ()) -> Slice[dict[str, Any]]:
         """Return a page of envelopes, of some types only when ``kinds`` names any."""
@@ -83,34 +80,17 @@ class Feed:
         Nothing is returned when none came within ``patience`` seconds, or when the feed was closed. Raises InvalidInput when there is
         no event ``last``.
         """
-        woken = asyncio.Event()
-        self._waiting.add(woken)
-        pause = self._store.wakes.patience
-        try:
-            with suppress(TimeoutError), self._store.wakes.on(woken.set, events_of(caller.merchant)):
-                async with asyncio.timeout(patience):
-                    while not self.closed:
-                        woken.clear()
-                        async with self._store.read() as tx:
-                            found = await tx.events.page(caller.merchant, livemode=caller.livemode, page=Page(_BATCH, last))
-                        if found.items:
-                            return found.items
-                        pause = await self._rest(woken, pause)
-        finally:
-            self._waiting.discard(woken)
+        with suppress(TimeoutError), watching(self._store.wakes, events_of(caller.merchant)) as watch:
+            async with asyncio.timeout(patience):
+                while not self.closed:
+                    async with self._store.read() as tx:
+                        found = await tx.events.page(caller.merchant, livemode=caller.livemode, page=Page(_BATCH, last))
+                    if found.items:
+                        return found.items
+                    await watch.rest()
         return ()
 
-    async def _rest(self, woken: asyncio.Event, pause: float) -> float:
-        """Wait for a hint, or until the pause is over, and return how long the next one is."""
-        try:
-            async with asyncio.timeout(pause):
-                await woken.wait()
-        except TimeoutError:
-            return min(pause * 2, self._store.wakes.patience)
-        return _SOON
-
-    def close(self) -> None:
-        """Let the followers go, so that a server that stops waits for none of them; they go on at the next one."""
-        self.closed = True
-        for each in self._waiting:
-            each.set()
+    @property
+    def closed(self) -> bool:
+        """Whether the followers have been let go, so that a server that stops waits for none of them; they go on at the next one."""
+        return self._store.wakes.left

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import InvalidInput
-from pepay_core.domain.merchants import SCOPES, Merchant
+from pepay_core.domain.merchants import KEY_SCOPES, Merchant
 from pepay_core.services.keeping_keys import KeyRequest
+from pepay_core.services.recording import operator
 
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
@@ -35,10 +36,11 @@ class Founded:
 async def found(store: Store, keys: KeepingKeys, ids: Ids, clock: Clock, name: str) -> Founded:
     """Store a merchant with a test key and a live key that may do everything; raises InvalidInput."""
     merchant = new_merchant(ids, clock, name)
-    request = KeyRequest("first key", SCOPES, FIRST_KEYS_LAST)
+    request = KeyRequest("first key", KEY_SCOPES, FIRST_KEYS_LAST)
 
     async def work(tx: Transaction) -> Founded:
         await tx.merchants.add(merchant)
+        await keys.recorder.note(tx, operator(merchant.id), "merchant.created", merchant.id, {"name": merchant.name})
         _, test = await keys.issue(tx, merchant.id, request, livemode=False)
         _, live = await keys.issue(tx, merchant.id, request, livemode=True)
         return Founded(merchant, test, live)

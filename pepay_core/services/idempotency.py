@@ -39,16 +39,20 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Writes an answer down in the transaction of its effect: both commit, or neither does."""
+    """Writes an answer down in the transaction of its effect: both commit, or neither does.
+
+    A process that was held up for longer than a request may run finds its key taken over, and commits nothing: ``mark`` tells.
+    """
 
     scope: str
     key: str
+    mark: datetime
     vault: Vault
 
     async def complete(self, tx: Transaction, status: int, body: bytes) -> None:
-        """Store the answer; sealed, because answers hold secrets that are shown once."""
+        """Store the answer; sealed, because answers hold secrets that are shown once. Raises RequestInProgress when the key is somebody else's."""
         sealed = self.vault.seal(_PURPOSE, f"{self.scope} {self.key}", body)
-        await tx.idempotency.complete(self.scope, self.key, StoredResponse(status, sealed))
+        await tx.idempotency.complete(self.scope, self.key, StoredResponse(status, sealed), self.mark)
 
 
 class Remembering:
@@ -69,7 +73,8 @@ class Remembering:
         deadline = self._clock.monotonic() + _PATIENCE
         while True:
             try:
-                stored = await self._claim(scope, key, mark)
+                now = self._clock.now()
+                stored = await self._claim(scope, key, mark, now)
             except RequestInProgress:
                 if self._clock.monotonic() >= deadline:
                     raise RequestInProgress from None
@@ -77,7 +82,7 @@ class Remembering:
                 continue
             if stored is None:
                 self._running[scope, key] = asyncio.Event()
-                return Remember(scope, key, self._vault)
+                return Remember(scope, key, now, self._vault)
             return StoredResponse(stored.status, self._vault.open(_PURPOSE, f"{scope} {key}", stored.body))
 
     async def complete(self, remember: Remember, status: int, body: bytes) -> None:
@@ -88,7 +93,7 @@ class Remembering:
     async def release(self, remember: Remember) -> None:
         """Forget a request that was refused: the key can be used again."""
         async with self._store.begin() as tx:
-            await tx.idempotency.release(remember.scope, remember.key)
+            await tx.idempotency.release(remember.scope, remember.key, remember.mark)
 
     def finish(self, remember: Remember) -> None:
         """Let those look again who wait for this request."""
@@ -96,8 +101,7 @@ class Remembering:
         if event is not None:
             event.set()
 
-    async def _claim(self, scope: str, key: str, mark: str) -> StoredResponse | None:
-        now = self._clock.now()
+    async def _claim(self, scope: str, key: str, mark: str, now: datetime) -> StoredResponse | None:
         if (scope, key) in self._running:
             raise RequestInProgress
         async with self._store.begin() as tx:

@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain import events
-from pepay_core.domain.errors import ChainUnavailable, Conflict, InvalidAddress, InvalidInput, InvoiceClosed, NotFound, RatesUnavailable
+from pepay_core.domain.errors import (
+    ChainUnavailable,
+    Conflict,
+    InvalidAddress,
+    InvalidInput,
+    InvoiceClosed,
+    MerchantSuspended,
+    NotFound,
+    RatesUnavailable,
+)
 from pepay_core.domain.ids import InvoiceId, PaymentId
 from pepay_core.domain.invoices import Action, Assessment, Decision, Invoice, Resolution, Status, Terms, Timing
 from pepay_core.domain.jsontext import encode
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.presenting import Dossier, Presenter
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.recording import Recorder
     from pepay_core.services.settling import Settling
     from pepay_core.services.valuing import Valuation
 
@@ -67,6 +77,7 @@ class Invoicing:
         look: Callable[[ChainId], Awaitable[None]],
         ids: Ids,
         clock: Clock,
+        recorder: Recorder,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -82,6 +93,7 @@ class Invoicing:
         self._look = look
         self._ids = ids
         self._clock = clock
+        self._recorder = recorder
 
     # --- creating ------------------------------------------------------------------------
 
@@ -89,6 +101,8 @@ class Invoicing:
         """Create an invoice; raises Refused with the field's name, or RatesUnavailable when nothing that it accepts has a price."""
         async with self._store.read() as tx:
             merchant = await tx.merchants.get(caller.merchant)
+        if merchant.suspended_at is not None:
+            raise MerchantSuspended
         draft = await self._review(self._requests.draft(request, merchant, caller))
         token = self._requests.pay_with(request, draft, merchant)
         await self._insist_on_a_price(draft, merchant)
@@ -288,7 +302,11 @@ class Invoicing:
             if action is not Action.CANCEL and state.resolution is not Resolution.PENDING and state.status not in _DECIDABLE[action]:
                 raise Conflict(f"the invoice is {state.status} and nothing about it waits for a decision")
             result = await self._settling.settle(tx, invoice.id, Change(decision=decision), {})
-            return self._presenter.invoice(await self._assembler.dossier(tx, result))
+            shown = self._presenter.invoice(await self._assembler.dossier(tx, result))
+            if action is not Action.CANCEL:
+                # Where money is decided about. Unpaid invoices are canceled by the shop's own course, day in, day out.
+                await self._recorder.note(tx, caller, "invoice.resolved", invoice.id, {"action": action.value, "reason": reason})
+            return shown
 
         return await self._store.run(work)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.errors import Conflict, NotFound
+from pepay_core.contracts.notifier import Delivery
+from pepay_core.domain.errors import Conflict, NotFound, Unavailable
 from pepay_core.domain.ids import MailId
 from pepay_core.domain.jsontext import decode, encode
 from pepay_core.domain.mails import Mail, MailState, check_mail_address
@@ -16,6 +17,7 @@ from pepay_core.services.wording import LANGUAGE, compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.notifier import Letter, Notifier
@@ -77,6 +79,14 @@ class Mailing:
         tx.after_commit(self._woken)
         return mail
 
+    async def try_out(self, to: str) -> None:
+        """Send a test now, past the queue; raises Unavailable, or GiveUp, when the mail server does not take it."""
+        notifier = self._notifiers.get(SCHEME)
+        if notifier is None:
+            raise Unavailable("no running plugin sends mail: set host and sender in [plugin.email]")
+        mail, address = self._ids.mail(), check_mail_address(to, field="address")
+        await notifier.deliver(delivery(mail, "test", address, compose("test", {}), attempt=1, at=self._clock.now()))
+
     def opened(self, mail: Mail) -> tuple[str, Letter]:
         """Return to whom a mail goes, and its text as it is now."""
         to = self._vault.open(TO, mail.id, mail.to).decode()
@@ -112,6 +122,21 @@ class Mailing:
             return again
 
         return _view(await self._store.run(work))
+
+
+def delivery(mail: MailId, kind: str, to: str, letter: Letter, *, attempt: int, at: datetime) -> Delivery:
+    """Return what the notifier is given of a letter."""
+    return Delivery(
+        id=mail,
+        event_id=mail,
+        event_type=f"mail.{kind}",
+        livemode=True,
+        url=f"{SCHEME}:{to}",
+        body=letter.text.encode(),
+        attempt=attempt,
+        at=at,
+        letter=letter,
+    )
 
 
 def _view(mail: Mail) -> dict[str, Any]:

@@ -59,9 +59,29 @@ class Ids:
         """Return a new quote id."""
         return ids.QuoteId(self._make(ids.QUOTE))
 
+    def refund(self) -> ids.RefundId:
+        """Return a new refund id."""
+        return ids.RefundId(self._make(ids.REFUND))
+
     def mail(self) -> ids.MailId:
         """Return a new mail id."""
         return ids.MailId(self._make(ids.MAIL))
+
+    def user(self) -> ids.UserId:
+        """Return a new user id."""
+        return ids.UserId(self._make(ids.USER))
+
+    def session(self) -> ids.SessionId:
+        """Return a new session id, which opens nothing."""
+        return ids.SessionId(self._make(ids.SESSION))
+
+    def invitation(self) -> ids.InvitationId:
+        """Return a new invitation id, which opens nothing."""
+        return ids.InvitationId(self._make(ids.INVITATION))
+
+    def passkey(self) -> ids.PasskeyId:
+        """Return a new passkey id."""
+        return ids.PasskeyId(self._make(ids.PASSKEY))
 
     def posting(self) -> str:
         """Return a new ledger posting id."""

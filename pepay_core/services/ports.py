@@ -13,19 +13,25 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import Address, AssetId, ChainId
+    from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
+    from pepay_core.domain.images import Image
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
     from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
+    from pepay_core.domain.refunds import Refund
     from pepay_core.domain.sweeps import Balance, Sweep
+    from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
+    from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
 
 _T = TypeVar("_T")
@@ -37,7 +43,23 @@ class Merchants(Protocol):
     async def add(self, merchant: Merchant) -> None: ...
     async def get(self, merchant: MerchantId) -> Merchant: ...
     async def all(self) -> list[Merchant]: ...
-    async def save(self, merchant: Merchant) -> None: ...
+    async def save(self, merchant: Merchant) -> None:
+        """Store its preferences; whether it is suspended is not among them."""
+        ...
+
+    async def logo(self, merchant: MerchantId) -> Image | None:
+        """Return its logo, if it has one."""
+        ...
+
+    async def put_logo(self, merchant: MerchantId, image: Image | None) -> None:
+        """Give it a logo, or take it away."""
+        ...
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        """Suspend it from a moment on; None lets it go on."""
+        ...
+
+    async def is_suspended(self, merchant: MerchantId) -> bool: ...
 
 
 class Keys(Protocol):
@@ -45,10 +67,13 @@ class Keys(Protocol):
 
     async def add(self, key: ApiKey) -> None: ...
     async def find(self, key: KeyId) -> ApiKey | None: ...
-    async def get(self, merchant: MerchantId, key: KeyId) -> ApiKey: ...
+    async def get(self, merchant: MerchantId, key: KeyId, *, livemode: bool, lock: bool = False) -> ApiKey: ...
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[ApiKey]: ...
     async def save(self, key: ApiKey) -> None: ...
     async def touch(self, key: KeyId, at: datetime) -> None: ...
+    async def expiring(self, now: datetime, before: datetime) -> list[ApiKey]:
+        """Return keys of all merchants that are valid now and will not be then, soonest first."""
+        ...
 
 
 class Wallets(Protocol):
@@ -169,6 +194,21 @@ class Payments(Protocol):
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Payment]:
         """Return payments, newest first; ``where``: invoice, status, asset, transaction, created_from, created_to (all optional)."""
+        ...
+
+
+class Refunds(Protocol):
+    """Money that buyers asked back."""
+
+    async def add(self, refund: Refund) -> None: ...
+    async def get(self, merchant: MerchantId, refund: RefundId, *, livemode: bool, lock: bool = False) -> Refund: ...
+    async def of(self, invoice: InvoiceId) -> list[Refund]:
+        """Return an invoice's refunds, oldest first."""
+        ...
+
+    async def save(self, refund: Refund) -> None: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Refund]:
+        """Return refunds, newest first; ``where``: invoice, status (all optional)."""
         ...
 
 
@@ -296,6 +336,19 @@ class Mails(Protocol):
         ...
 
 
+class Grants(Protocol):
+    """Consents to give a shop a key."""
+
+    async def add(self, grant: Grant) -> None: ...
+    async def take(self, digest: str) -> Grant | None:
+        """Use one up; None when it was used already."""
+        ...
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget those that have expired."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -354,12 +407,18 @@ class Idempotency(Protocol):
     """Answers remembered by key, so that a repeated request has one effect."""
 
     async def claim(self, scope: str, key: str, fingerprint: str, now: datetime, until: datetime) -> StoredResponse | None:
-        """Take the key for a running request, or return what is stored; raises IdempotencyConflict or RequestInProgress."""
+        """Take the key for a running request, or return what is stored; raises IdempotencyConflict or RequestInProgress.
+
+        ``now`` is the mark of whoever took it: another one that takes the key over, because ``until`` has passed, has a later mark.
+        """
         ...
 
-    async def complete(self, scope: str, key: str, response: StoredResponse) -> None: ...
-    async def release(self, scope: str, key: str) -> None:
-        """Forget a request that had no effect."""
+    async def complete(self, scope: str, key: str, response: StoredResponse, mark: datetime) -> None:
+        """Store an answer; raises RequestInProgress when somebody else has taken the key over, and then nothing may be committed."""
+        ...
+
+    async def release(self, scope: str, key: str, mark: datetime) -> None:
+        """Forget a request that had no effect, unless somebody else has taken the key over."""
         ...
 
     async def sweep(self, now: datetime) -> None: ...
@@ -372,6 +431,10 @@ class Leases(Protocol):
         """Take or renew a lease; False while somebody else's is running."""
         ...
 
+    async def insist(self, name: str, holder: str) -> None:
+        """Raise Conflict unless the holder still has it; nobody takes it over before this transaction ends."""
+        ...
+
     async def drop(self, name: str, holder: str) -> None: ...
 
 
@@ -380,6 +443,29 @@ class Facts(Protocol):
 
     async def get(self, name: str) -> str | None: ...
     async def put(self, name: str, value: str) -> None: ...
+
+
+class AuditLog(Protocol):
+    """The audit log: entries are added, and nothing else ever happens to them."""
+
+    async def hold(self) -> bytes | None:
+        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
+        ...
+
+    async def add(self, entry: AuditEntry, head: bytes) -> None:
+        """Store an entry, and the head that goes with it."""
+        ...
+
+    async def head(self) -> bytes | None: ...
+    async def newest(self) -> AuditEntry | None: ...
+    async def count(self) -> int: ...
+    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
+        """Return the next entries in their order, of everybody; from the lowest on without a number."""
+        ...
+
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
+        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
+        ...
 
 
 class Transaction(Protocol):
@@ -392,17 +478,28 @@ class Transaction(Protocol):
     destinations: Destinations
     quotes: Quotes
     payments: Payments
+    refunds: Refunds
     sweeps: Sweeps
     ledger: Ledger
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
     mails: Mails
+    grants: Grants
     chains: Chains
     rates: Rates
     idempotency: Idempotency
     leases: Leases
     facts: Facts
+    users: people.Users
+    members: people.Members
+    sessions: people.Sessions
+    passkeys: people.Passkeys
+    recovery_codes: people.RecoveryCodes
+    invitations: people.Invitations
+    letters: people.Letters
+    attempts: people.Attempts
+    audit: AuditLog
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
@@ -432,6 +529,15 @@ class Wakes(Protocol):
         """Give a hint to all who wait for one of the topics, in every process."""
         ...
 
+    @property
+    def left(self) -> bool:
+        """Whether this process ends, so that nobody may wait any longer."""
+        ...
+
+    def leave(self) -> None:
+        """Send everybody away who waits in this process."""
+        ...
+
 
 class Store(Protocol):
     """The database."""
@@ -451,4 +557,8 @@ class Store(Protocol):
 
     async def run(self, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
         """Run ``work`` in a transaction, again from the start when the database asks for it (serialisation, deadlock, lost connection)."""
+        ...
+
+    def shared_counts(self) -> Counting | None:
+        """Return where several processes count together, or None for a database that only one process may open."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -13,16 +12,21 @@ from pepay_core.domain.chains import FINALIZED, Finality, FinalityBand
 from pepay_core.domain.errors import InvalidInput, Refused, UnknownAsset
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.origins import parse_origin
+from pepay_core.domain.refunds import ClaimPolicy
+from pepay_core.services.branding import branding, branding_object
 from pepay_core.services.presenting import finality_bands, seconds
+from pepay_core.services.recording import changed_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pepay_core.domain.assets import AssetId, ChainId
     from pepay_core.domain.merchants import Merchant
+    from pepay_core.domain.refunds import SelfService
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
     from pepay_core.services.ports import Store
+    from pepay_core.services.recording import Recorder
 
 MAX_NAME: Final = 100
 MAX_TOKENS: Final = 200
@@ -31,22 +35,14 @@ MAX_CHAINS: Final = 100
 MAX_ORIGINS: Final = 20
 MAX_BLOCKS: Final = 10_000
 
-_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
-_EMAIL: Final = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
-_WEB: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?(/[!-;=?-~]{0,400})?", re.ASCII | re.IGNORECASE)
-_SHAPES: Final = {
-    "color": (_COLOR, "a colour such as #4f46e5"),
-    "support_email": (_EMAIL, "an e-mail address"),
-    "support_url": (_WEB, "an https URL"),
-}
-
 
 class Preferring:
     """Shows and changes a merchant's preferences. Lists of assets show, and change, the caller's environment only."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, recorder: Recorder) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._recorder = recorder
 
     async def get(self, caller: Caller) -> dict[str, Any]:
         """Return the merchant."""
@@ -56,10 +52,12 @@ class Preferring:
     async def change(self, caller: Caller, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Apply the given fields, each as the API takes it, and return the merchant; raises InvalidInput naming the field."""
         async with self._store.begin() as tx:
-            merchant = await tx.merchants.get(caller.merchant)
+            before = merchant = await tx.merchants.get(caller.merchant)
             for field, value in changes.items():
                 merchant = self._changed(merchant, field, value, livemode=caller.livemode)
             await tx.merchants.save(merchant)
+            noted = changed_fields(self._view(before, livemode=caller.livemode), self._view(merchant, livemode=caller.livemode))
+            await self._recorder.note(tx, caller, "merchant.changed", merchant.id, noted)
         return self._view(merchant, livemode=caller.livemode)
 
     def _changed(self, merchant: Merchant, field: str, value: Any, *, livemode: bool) -> Merchant:
@@ -73,6 +71,7 @@ class Preferring:
             "finality": lambda: self._finality(merchant, value),
             "branding": lambda: branding(merchant.branding, value),
             "embed_origins": lambda: _origins(value),
+            "self_service": lambda: _self_service(value, merchant.self_service),
         }
         return replace(merchant, **{field: readers[field]()})
 
@@ -141,6 +140,12 @@ class Preferring:
             "finality": {chain: finality_bands(rule) for chain, rule in merchant.finality.items()},
             "branding": branding_object(merchant.branding),
             "embed_origins": list(merchant.embed_origins),
+            "self_service": {
+                "new_quote": merchant.self_service.new_quote,
+                "lookup": merchant.self_service.lookup,
+                "claims": str(merchant.self_service.claims),
+                "claim_minimum": money.plain(merchant.self_service.claim_minimum, places=2),
+            },
             "created_at": seconds(merchant.created_at),
         }
 
@@ -194,3 +199,12 @@ def _origins(value: Sequence[str]) -> tuple[str, ...]:
         raise InvalidInput(f"must have at most {MAX_ORIGINS} origins", field="embed_origins")
     origins = [parse_origin(text, field=f"embed_origins.{place}") for place, text in enumerate(value)]
     return tuple(dict.fromkeys(origins))
+
+
+def _self_service(given: Mapping[str, Any], present: SelfService) -> SelfService:
+    changes = {key: value for key, value in given.items() if value is not None}
+    if "claims" in changes:
+        changes["claims"] = ClaimPolicy(changes["claims"])
+    if "claim_minimum" in changes:
+        changes["claim_minimum"] = money.parse_amount(changes["claim_minimum"], decimals=3, field="self_service.claim_minimum")
+    return replace(present, **changes)

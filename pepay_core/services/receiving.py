@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pepay_core.services.minting import Ids
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.recording import Recorder
 
 MAX_LABEL: Final = 100
 MAX_ADDRESSES: Final = 1_000
@@ -37,12 +38,13 @@ _MAX_SHOWN: Final = 64
 class Receiving:
     """Takes receiving material in, checks it, and shows the first address that it gives, so that its owner can compare."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue, lacking: Lacking) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, catalogue: Catalogue, lacking: Lacking, recorder: Recorder) -> None:
         self._store = store
         self._lacking = lacking
         self._clock = clock
         self._ids = ids
         self._catalogue = catalogue
+        self._recorder = recorder
 
     async def create(self, caller: Caller, family: str, kind: str, value: str | Sequence[str], label: str | None = None) -> dict[str, Any]:
         """Store material and return it; raises InvalidInput when it is not what it should be, Conflict when it is in use already.
@@ -80,6 +82,7 @@ class Receiving:
             await tx.wallets.add(wallet)
             stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
             balances = await tx.sweeps.balances([stored.id])
+            await self._recorder.note(tx, caller, "wallet.created", stored.id, {"chain_family": family, "kind": stored.kind, "label": label})
         if stored.id != wallet.id:
             # It was archived before, and has come back under the name that it had.
             silent = await self._asked(stored)
@@ -113,6 +116,7 @@ class Receiving:
             found = replace(await self._find(tx, caller, wallet), archived_at=self._clock.now())
             await tx.wallets.archive(caller.merchant, found.id, self._clock.now())
             balances = await tx.sweeps.balances([found.id])
+            await self._recorder.note(tx, caller, "wallet.archived", found.id, {"label": found.label})
         return await self._view(found, balances.get(found.id, ()))
 
     @staticmethod

@@ -54,6 +54,7 @@ class Keeper:
         self._progress = Progress(watcher.chain.name, clock)
         self._clock = clock
         self._holder = holder
+        self._lease = f"watch:{watcher.chain.id}"
         self._lease_until: datetime | None = None
         self._saved_at: datetime | None = None
         self._failures = 0
@@ -95,6 +96,8 @@ class Keeper:
         async with self._looking:
             if self._chain not in self._openings:
                 raise Unavailable(f"{self._chain.name} has not been reached yet")
+            if not await self._leads():
+                raise Unavailable(f"{self._chain.name} is watched by another process")
             while (look := await self._watcher.look()).more:
                 pass
             await self._well(look)
@@ -154,14 +157,14 @@ class Keeper:
         if self._lease_until is not None and now < self._lease_until - _LEASE * 2 / 3:
             return True
         until = now + _LEASE
-        taken = await self._store.run(lambda tx: tx.leases.take(f"watch:{self._chain.id}", self._holder, now, until))
+        taken = await self._store.run(lambda tx: tx.leases.take(self._lease, self._holder, now, until))
         self._lease_until = until if taken else None
         return taken
 
     async def _close(self) -> None:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(3):
-                await self._store.run(lambda tx: tx.leases.drop(f"watch:{self._chain.id}", self._holder))
+                await self._store.run(lambda tx: tx.leases.drop(self._lease, self._holder))
         await self._openings.close(self._chain)
 
     # --- health ---------------------------------------------------------------------------
@@ -221,6 +224,8 @@ class Keeper:
             return
 
         async def work(tx: Transaction) -> None:
+            # Whoever was held up for longer than the lease lasts tells nothing of a chain that another process watches by now.
+            await tx.leases.insist(self._lease, self._holder)
             stored = await tx.chains.state(self._chain.id)
             await tx.chains.save_state(state)
             was, now = _BADNESS.get(stored.health, 0) if stored else 0, _BADNESS.get(state.health, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import defaultdict
 from contextlib import contextmanager
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
 
+    from pepay_core.services.ports import Wakes
+
 log = logging.getLogger(__name__)
+
+_SOON: Final = 0.05  # seconds after a hint that found nothing: an older transaction that is still open may hold back what it told
 
 DELIVERIES: Final = "deliveries"
 """Deliveries have become due."""
@@ -35,6 +40,7 @@ class LocalWakes:
 
     def __init__(self) -> None:
         self._calls: dict[str, list[Callable[[], object]]] = defaultdict(list)
+        self.left = False
 
     @property
     def patience(self) -> float:
@@ -58,6 +64,11 @@ class LocalWakes:
         """Give a hint to all who wait for one of the topics, in every process. Storage does so after each commit."""
         self._ring(topics)
 
+    def leave(self) -> None:
+        """Send everybody away who waits in this process, because it ends: they find :attr:`left` true."""
+        self.left = True
+        self._ring(None)
+
     def _ring(self, topics: Collection[str] | None) -> None:
         """Give a hint to those in this process; to all of them where there are no topics."""
         for topic in list(self._calls) if topics is None else topics:
@@ -66,3 +77,42 @@ class LocalWakes:
                     call()
                 except Exception:
                     log.exception("a call at a hint about %s failed", topic)
+
+
+class Watch:
+    """Waits for something to change: look, and as long as there is nothing new and the process does not end, rest and look again.
+
+    ::
+
+        with watching(wakes, invoice_changed(invoice)) as watch:
+            while not (found := await look()) and not wakes.left:
+                await watch.rest()
+    """
+
+    def __init__(self, wakes: Wakes) -> None:
+        self._wakes = wakes
+        self._woken = asyncio.Event()
+        self._pause = wakes.patience
+
+    def wake(self) -> None:
+        """End the rest, or the next one at once."""
+        self._woken.set()
+
+    async def rest(self) -> None:
+        """Return at a hint that came since the last rest, or when it is time to look all the same."""
+        try:
+            async with asyncio.timeout(self._pause):
+                await self._woken.wait()
+        except TimeoutError:
+            self._pause = min(self._pause * 2, self._wakes.patience)
+        else:
+            self._pause = _SOON
+        self._woken.clear()
+
+
+@contextmanager
+def watching(wakes: Wakes, *topics: str) -> Generator[Watch]:
+    """Watch some topics until the block ends."""
+    watch = Watch(wakes)
+    with wakes.on(watch.wake, *topics):
+        yield watch

@@ -6,7 +6,7 @@ import asyncio
 import random
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from pepay_core.domain.errors import ConfigError, StorageUnavailable
 from pepay_core.services.waking import LocalWakes
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pepay_core.contracts.context import Clock
+    from pepay_core.services.allowing import Counting
     from pepay_core.services.ports import Wakes
+    from pepay_core.storage.postgres import PgDatabase
     from pepay_core.storage.sessions import Database, Session
 
 _T = TypeVar("_T")
@@ -46,6 +48,14 @@ class DatabaseStore:
     def database(self) -> Database:
         """The engine below."""
         return self._database
+
+    def shared_counts(self) -> Counting | None:
+        """Return where several processes count together, or None for a database that only one process may open."""
+        if self._database.dialect != "postgres":
+            return None
+        from pepay_core.storage.allowing import SharedCounts
+
+        return SharedCounts(cast("PgDatabase", self._database))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:

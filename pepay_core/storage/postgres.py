@@ -110,6 +110,14 @@ class PgDatabase:
         finally:
             await to_the_end(self._release(connection))
 
+    async def alone(self, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+        """Run one statement that is a transaction of its own: one way there and back."""
+        connection = await self._acquire()
+        try:
+            return await _Borrowed(connection).fetch(sql, args)
+        finally:
+            await to_the_end(self._release(connection))
+
     async def _acquire(self) -> Any:
         try:
             return await self._pool.acquire(timeout=_QUEUE_SECONDS)

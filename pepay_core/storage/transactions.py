@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pepay_core.storage.repositories.audit import AuditRepository
 from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
 from pepay_core.storage.repositories.facts import FactRepository
+from pepay_core.storage.repositories.grants import GrantRepository
 from pepay_core.storage.repositories.invoices import InvoiceRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
 from pepay_core.storage.repositories.mails import MailRepository
+from pepay_core.storage.repositories.members import InvitationRepository, MemberRepository
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
+from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
+from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
 from pepay_core.storage.repositories.webhooks import DeliveryRepository, EndpointRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pepay_core.services import ports
+    from pepay_core.services.people import ports as people
     from pepay_core.storage.sessions import Session
 
 
@@ -35,17 +42,28 @@ class UnitOfWork:
         self.destinations: ports.Destinations = DestinationRepository(session)
         self.quotes: ports.Quotes = QuoteRepository(session)
         self.payments: ports.Payments = PaymentRepository(session)
+        self.refunds: ports.Refunds = RefundRepository(session)
         self.sweeps: ports.Sweeps = SweepRepository(session)
         self.ledger: ports.Ledger = LedgerRepository(session)
         self.events: ports.Events = EventRepository(session)
         self.endpoints: ports.Endpoints = EndpointRepository(session)
         self.deliveries: ports.Deliveries = DeliveryRepository(session)
+        self.grants: ports.Grants = GrantRepository(session)
         self.mails: ports.Mails = MailRepository(session)
         self.chains: ports.Chains = ChainRepository(session)
         self.rates: ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
         self.facts: ports.Facts = FactRepository(session)
+        self.users: people.Users = UserRepository(session)
+        self.members: people.Members = MemberRepository(session)
+        self.sessions: people.Sessions = SessionRepository(session)
+        self.passkeys: people.Passkeys = PasskeyRepository(session)
+        self.recovery_codes: people.RecoveryCodes = RecoveryCodeRepository(session)
+        self.invitations: people.Invitations = InvitationRepository(session)
+        self.letters: people.Letters = LetterRepository(session)
+        self.attempts: people.Attempts = AttemptRepository(session)
+        self.audit: ports.AuditLog = AuditRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Response
-from litestar.datastructures import CacheControlHeader
-from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
-from pepay_core.web import contact, embed, health, reference
-from pepay_core.web.api import api_keys, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
+from pepay_core.web import assets, contact, embed, health, reference
+from pepay_core.web.api import (
+    api_keys,
+    audit,
+    connect,
+    invoices,
+    ledger,
+    merchant,
+    offers,
+    refunds,
+    self_service,
+    solana_pay,
+    streams,
+    transactions,
+    wallets,
+    webhooks,
+)
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.asgi.stack import layered
-from pepay_core.web.checkout import pages
+from pepay_core.web.checkout import pages, theming
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
-from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
+from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
 from pepay_core.web.problems import problem_of
-from pepay_core.web.templating import STATIC
+from pepay_core.web.sessions import GoElsewhere
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
@@ -44,14 +57,14 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *audit.OPERATIONS,
+    *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
+    *self_service.OPERATIONS,
+    *refunds.OPERATIONS,
     *solana_pay.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""
-
-
-# The URLs of our own files change with their content.
-_FOR_EVER: Final = CacheControlHeader(max_age=31_536_000, public=True, immutable=True)
 
 
 class Application(Litestar):
@@ -77,6 +90,8 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
     base_url = settings.server.base_url
 
     def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+        if isinstance(exc, GoElsewhere):
+            return Response(b"", status_code=303, media_type="text/html", headers={"Location": exc.location})
         problem = problem_of(exc)
         # Where another origin may ask, it must be able to read why it is refused.
         opened = request.scope.get("route_handler") is not None and request.route_handler.opt.get("open_to_origins", False)
@@ -85,8 +100,9 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
         return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=headers)
 
     async def touch(request: Request[Any, Any, Any]) -> None:
-        caller = facts(request.scope).caller
-        if caller is None:
+        known = facts(request.scope)
+        caller = known.caller
+        if caller is None or known.signed_in is not None:
             return
         # The answer has been sent: that a note of it could not be made is nobody's error.
         with contextlib.suppress(Unavailable):
@@ -100,11 +116,12 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *theming.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,
             *reference.handlers(OPERATIONS, base_url),
-            create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False, cache_control=_FOR_EVER),
+            *assets.HANDLERS,
         ],
         guards=[gate],
         exception_handlers={Exception: refused},

@@ -1,87 +1,138 @@
-"""Allowances per minute, counted in this process: exact, and bounded in memory."""
+"""Allowances per minute: who may ask how often, and what they are told of it."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from math import ceil
 from typing import TYPE_CHECKING, Final
+
+from pepay_core.domain.errors import StorageUnavailable
+from pepay_core.services.allowing import WINDOW, Count, LocalCounts
 
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
+    from pepay_core.services.allowing import Counting
 
-WINDOW: Final = 60
-_NANOSECONDS: Final = WINDOW * 1_000_000_000
-_MAX_KEYS: Final = 100_000
+_LOCAL_FOR: Final = 5.0
+_MAX_REFUSED: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A class of requests that are counted together.
+
+    ``strict``: while the database does not answer, nothing is let through; else each process counts for itself meanwhile.
+    """
+
+    name: str
+    strict: bool = False
+
+
+WRITES: Final = Zone("writes", strict=True)
+READS: Final = Zone("reads")
+BUYERS: Final = Zone("buyers")
+STRAYS: Final = Zone("stray")
+SIGN_INS: Final = Zone("sign-in", strict=True)
+"""Passwords, codes and links that prove who somebody is, by address."""
+ACCOUNTS: Final = Zone("account", strict=True)
+"""The same, by the account that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an allowance stands after a request asked for its share; ``wait`` is 0 when it was granted."""
+    """How an allowance stands after a request asked for its share; ``wait`` is 0 when it was granted, else whole seconds."""
 
     zone: str
     limit: int
     remaining: int
     wait: int
+    more_in: int
 
     @property
     def headers(self) -> dict[str, str]:
         """The standing as ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers)."""
-        until_more = self.wait or ceil(WINDOW / self.limit)
         return {
             "RateLimit-Policy": f'"{self.zone}";q={self.limit};w={WINDOW}',
-            "RateLimit": f'"{self.zone}";r={self.remaining};t={until_more}',
+            "RateLimit": f'"{self.zone}";r={self.remaining};t={self.wait or self.more_in}',
         }
 
 
 class Allowances:
-    """Token buckets: a full one lets ``limit`` requests through at once, and fills again within a minute.
+    """Lets ``limit`` requests of a zone and a key through in each minute, in all processes together once they share their counts."""
 
-    Of each bucket only the moment is kept at which it is full again, and of buckets that nobody asked for lately, nothing.
-    """
-
-    def __init__(self, clock: Clock, max_keys: int = _MAX_KEYS) -> None:
+    def __init__(self, clock: Clock, max_keys: int = _MAX_REFUSED) -> None:
         self._clock = clock
-        self._max_keys = max_keys
-        self._full_at: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._local = LocalCounts(clock, max_keys)
+        self._shared: Counting | None = None
+        self._local_until = 0.0
+        self._refused: OrderedDict[tuple[str, int], float] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self._local)
 
-    def take(self, zone: str, key: str, limit: int) -> Standing:
-        """Take one request from a bucket, and tell how it stands; what is refused costs nothing."""
-        now, each = self._now(), _NANOSECONDS // limit
-        filling = self._filling(zone, key, now)
-        if filling > _NANOSECONDS - each:
-            return Standing(zone, limit, 0, _seconds(filling - _NANOSECONDS + each))
-        self._put((zone, key), now + filling + each, now)
-        return Standing(zone, limit, (_NANOSECONDS - filling - each) // each, 0)
+    def share(self, counts: Counting | None) -> None:
+        """Count there from now on."""
+        self._shared = counts
 
-    def look(self, zone: str, key: str, limit: int) -> Standing:
-        """Tell how a bucket stands, and take nothing."""
-        each = _NANOSECONDS // limit
-        filling = self._filling(zone, key, self._now())
-        over = filling - _NANOSECONDS + each
-        return Standing(zone, limit, (_NANOSECONDS - filling) // each, _seconds(over) if over > 0 else 0)
+    async def take(self, zone: Zone, key: str, limit: int) -> Standing:
+        """Take one request, and tell how the allowance stands; what is refused costs nothing.
 
-    def _now(self) -> int:
-        # Whole nanoseconds: a hundred times a hundredth must be the whole.
-        return int(self._clock.monotonic() * 1_000_000_000)
+        Raises StorageUnavailable for a strict zone while nobody can tell.
+        """
+        bucket = f"{zone.name}:{key}"
+        if refused := self._remembered(zone, bucket, limit):
+            return refused
+        return _standing(zone, limit, await self._count(zone, bucket, limit))
 
-    def _filling(self, zone: str, key: str, now: int) -> int:
-        """Return how long a bucket needs to be full again."""
-        return max(self._full_at.get((zone, key), now) - now, 0)
+    def refusal(self, zone: Zone, key: str, limit: int) -> Standing | None:
+        """Return how an allowance stands that is known to be used up, else None; asks nobody, and takes nothing."""
+        bucket = f"{zone.name}:{key}"
+        if refused := self._remembered(zone, bucket, limit):
+            return refused
+        if self._counts is not self._local:
+            return None
+        count = self._local.look(bucket, limit)
+        return None if count.granted else _standing(zone, limit, count)
 
-    def _put(self, bucket: tuple[str, str], full_at: int, now: int) -> None:
-        self._full_at[bucket] = full_at
-        self._full_at.move_to_end(bucket)
-        while self._full_at and (len(self._full_at) > self._max_keys or next(iter(self._full_at.values())) <= now):
-            self._full_at.popitem(last=False)
+    @property
+    def _counts(self) -> Counting:
+        return self._local if self._shared is None or self._clock.monotonic() < self._local_until else self._shared
+
+    async def _count(self, zone: Zone, bucket: str, limit: int) -> Count:
+        if self._shared is not None and (zone.strict or self._counts is self._shared):
+            try:
+                count = await self._shared.take(bucket, limit)
+            except StorageUnavailable:
+                if zone.strict:
+                    raise
+                self._local_until = self._clock.monotonic() + _LOCAL_FOR
+            else:
+                if not count.granted:
+                    self._remember(bucket, limit, count)
+                return count
+        return await self._local.take(bucket, limit)
+
+    def _remembered(self, zone: Zone, bucket: str, limit: int) -> Standing | None:
+        """Return a refusal that still holds: nothing comes back before its time, so the database need not be asked again."""
+        until = self._refused.get((bucket, limit))
+        if until is None:
+            return None
+        left = round((until - self._clock.monotonic()) * 1_000)
+        if left <= 0:
+            del self._refused[bucket, limit]
+            return None
+        return _standing(zone, limit, Count(granted=False, used=limit, more_in=left))
+
+    def _remember(self, bucket: str, limit: int, count: Count) -> None:
+        self._refused[bucket, limit] = self._clock.monotonic() + count.more_in / 1_000
+        while len(self._refused) > _MAX_REFUSED:
+            self._refused.popitem(last=False)
 
 
-def _seconds(nanoseconds: int) -> int:
-    return max(1, ceil(nanoseconds / 1_000_000_000))
+def _standing(zone: Zone, limit: int, count: Count) -> Standing:
+    seconds = max(1, -(-count.more_in // 1_000))
+    return Standing(zone.name, limit, max(limit - count.used, 0), 0 if count.granted else seconds, seconds)
 
 
 def address_key(address: str) -> str:

@@ -25,7 +25,7 @@ _SEGMENT: Final = "^[^/]+$"
 _KEY: Final = [{"apiKey": []}, {"bearer": []}]
 _BUYER: Final = [{"clientToken": []}, {"clientTokenHeader": []}]
 _ALWAYS: Final = (errors.RateLimited, errors.StorageUnavailable, problems.InvalidRequestLine, problems.WrongHost)
-_WITH_KEY: Final = (errors.Unauthenticated, errors.KeyExpired, errors.KeyRevoked, errors.Forbidden)
+_WITH_KEY: Final = (errors.Unauthenticated, errors.KeyExpired, errors.KeyNotYetValid, errors.KeyRevoked, errors.Forbidden)
 _WITH_BODY: Final = (problems.InvalidJson, problems.TooLarge, problems.WrongMediaType, errors.InvalidInput)
 _WITH_KEY_REPEATED: Final = (errors.IdempotencyConflict, errors.RequestInProgress, errors.InvalidInput)
 

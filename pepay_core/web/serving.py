@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
     from pepay_core.settings import Settings
 
-_GRACE: Final = 10
+_GRACE: Final = 26  # seconds: longer than any request may take, so that none is cut off
 _BACKLOG: Final = 2048
 _OPTIONS: Final[dict[str, Any]] = {
     # What is logged, which peers are proxies, and what a Host may be, is decided by our own layers.

@@ -19,4 +19,4 @@ class TestStock(PluginSuite):
 
 
 def test_the_stock_bundle_is_installed():
-    assert {"evm", "solana", "coingecko", "coinbase", "kraken", "webhook-hmac", "sandbox"} <= set(STOCK)
+    assert {"evm", "solana", "coingecko", "coinbase", "kraken", "webhook-hmac", "email", "sandbox"} <= set(STOCK)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.domain.errors import IdempotencyConflict, RequestInProgress
+from pepay_core.domain.errors import Conflict, IdempotencyConflict, RequestInProgress
 from pepay_core.services.records import StoredResponse
 from pepay_core.storage.repositories.rows import Repository
 from pepay_core.storage.tables import IdempotencyRow
@@ -52,17 +52,15 @@ class IdempotencyRepository(Repository):
             raise RequestInProgress
         return StoredResponse(row["status"], bytes(row["body"]))
 
-    async def complete(self, scope: str, key: str, response: StoredResponse) -> None:
-        await self._update(
-            IdempotencyRow,
-            {"status": response.status, "body": response.body, "running_until": None},
-            IdempotencyRow.scope == scope,
-            IdempotencyRow.key == key,
-        )
+    async def complete(self, scope: str, key: str, response: StoredResponse, mark: datetime) -> None:
+        mine = [IdempotencyRow.scope == scope, IdempotencyRow.key == key, IdempotencyRow.claimed_at == mark, IdempotencyRow.status.is_null()]
+        if not await self._update(IdempotencyRow, {"status": response.status, "body": response.body, "running_until": None}, *mine):
+            raise RequestInProgress
 
-    async def release(self, scope: str, key: str) -> None:
+    async def release(self, scope: str, key: str, mark: datetime) -> None:
         """Forget a request that had no effect; an answer that is stored stays."""
-        await self._raw("DELETE FROM pepay_idempotency WHERE scope = {} AND key = {} AND status IS NULL", scope, key)
+        sql = "DELETE FROM pepay_idempotency WHERE scope = {} AND key = {} AND claimed_at = {} AND status IS NULL"
+        await self._raw(sql, scope, key, mark)
 
     async def sweep(self, now: datetime) -> None:
         """Forget what is older than 24 hours."""
@@ -75,6 +73,12 @@ class LeaseRepository(Repository):
 
     async def take(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
         return bool(await self._raw(_TAKE, name, holder, until, now))
+
+    async def insist(self, name: str, holder: str) -> None:
+        sql = f"SELECT holder FROM pepay_lease WHERE name = {{}} {'FOR SHARE' if self._session.postgres else ''}"  # noqa: S608 - nothing from outside
+        rows = await self._raw(sql, name)
+        if not rows or rows[0]["holder"] != holder:
+            raise Conflict(f"the lease {name} is somebody else's by now")
 
     async def drop(self, name: str, holder: str) -> None:
         await self._raw("DELETE FROM pepay_lease WHERE name = {} AND holder = {}", name, holder)

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 from pepay_core.domain.assets import AssetId
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.ids import KeyId, MerchantId, WalletId
+from pepay_core.domain.images import Image
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
-from pepay_core.storage.codecs import from_amount, from_assets, from_finality, from_json, to_amount, to_finality, to_json
+from pepay_core.storage.codecs import (
+    from_amount,
+    from_assets,
+    from_finality,
+    from_json,
+    from_self_service,
+    to_amount,
+    to_finality,
+    to_json,
+    to_self_service,
+)
 from pepay_core.storage.repositories.rows import Repository, missing
-from pepay_core.storage.tables import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables import KeyRow, LogoRow, MerchantRow, WalletRow
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,8 +46,26 @@ class MerchantRepository(Repository):
         return [_merchant(row) for row in await self._select(MerchantRow, order=[MerchantRow.id])]
 
     async def save(self, merchant: Merchant) -> None:
-        if not await self._update(MerchantRow, _merchant_row(merchant), MerchantRow.id == merchant.id):
+        preferences = {name: value for name, value in _merchant_row(merchant).items() if name != "suspended_at"}
+        if not await self._update(MerchantRow, preferences, MerchantRow.id == merchant.id):
             raise missing("merchant", merchant.id)
+
+    async def logo(self, merchant: MerchantId) -> Image | None:
+        row = await self._find(LogoRow, merchant)
+        return Image(row["media_type"], bytes(row["data"])) if row else None
+
+    async def put_logo(self, merchant: MerchantId, image: Image | None) -> None:
+        if image is None:
+            await self._raw("DELETE FROM pepay_logo WHERE id = {}", merchant)
+        else:
+            await self._upsert(LogoRow, [{"id": merchant, "media_type": image.media_type, "data": image.data}], [LogoRow.id])
+
+    async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
+        if not await self._update(MerchantRow, {"suspended_at": at}, MerchantRow.id == merchant):
+            raise missing("merchant", merchant)
+
+    async def is_suspended(self, merchant: MerchantId) -> bool:
+        return bool(await self._raw("SELECT 1 AS found FROM pepay_merchant WHERE id = {} AND suspended_at IS NOT NULL", merchant))
 
 
 class KeyRepository(Repository):
@@ -49,8 +78,8 @@ class KeyRepository(Repository):
         row = await self._find(KeyRow, key)
         return _key(row) if row else None
 
-    async def get(self, merchant: MerchantId, key: KeyId) -> ApiKey:
-        return _key(await self._get(KeyRow, "key", key, KeyRow.merchant == merchant))
+    async def get(self, merchant: MerchantId, key: KeyId, *, livemode: bool, lock: bool = False) -> ApiKey:
+        return _key(await self._get(KeyRow, "key", key, KeyRow.merchant == merchant, KeyRow.livemode.eq(livemode), lock=lock))
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page) -> Slice[ApiKey]:
         scope = [KeyRow.merchant == merchant, KeyRow.livemode.eq(livemode)]
@@ -62,6 +91,10 @@ class KeyRepository(Repository):
 
     async def touch(self, key: KeyId, at: datetime) -> None:
         await self._update(KeyRow, {"last_used_at": at}, KeyRow.id == key)
+
+    async def expiring(self, now: datetime, before: datetime) -> list[ApiKey]:
+        where = [KeyRow.revoked_at.is_null(), KeyRow.expires_at > now, KeyRow.expires_at <= before]
+        return [_key(row) for row in await self._select(KeyRow, *where, order=[KeyRow.expires_at])]
 
 
 class WalletRepository(Repository):
@@ -119,6 +152,8 @@ def _merchant_row(merchant: Merchant) -> dict[str, Any]:
         "finality": to_finality(merchant.finality),
         "branding": to_json(merchant.branding),
         "embed_origins": to_json(merchant.embed_origins),
+        "self_service": to_self_service(merchant.self_service),
+        "suspended_at": merchant.suspended_at,
     }
 
 
@@ -135,6 +170,8 @@ def _merchant(row: dict[str, Any]) -> Merchant:
         finality=from_finality(row["finality"]),
         branding=from_json(row["branding"]),
         embed_origins=tuple(from_json(row["embed_origins"])),
+        self_service=from_self_service(row["self_service"]),
+        suspended_at=row["suspended_at"],
     )
 
 
@@ -160,6 +197,8 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
         "last_used_at": key.last_used_at,
         "allowed_ips": to_json(key.allowed_ips),
         "writes_per_minute": key.writes_per_minute,
+        "not_before": key.not_before,
+        "made_by": key.made_by,
     }
 
 

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
+from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
 from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.logos import LogoRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables.people import (
+    InvitationRow,
+    LetterRow,
+    MemberRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    SessionRow,
+    TryRow,
+    UserRow,
+)
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -24,6 +38,8 @@ __all__ = [
     "INDEXES",
     "TABLES",
     "AttemptRow",
+    "AuditHeadRow",
+    "AuditRow",
     "ChainStateRow",
     "CheckpointRow",
     "ColdBalanceRow",
@@ -34,28 +50,41 @@ __all__ = [
     "EntryRow",
     "EventRow",
     "FactRow",
+    "GrantRow",
     "IdempotencyRow",
     "Index",
+    "InvitationRow",
     "InvoiceRow",
     "KeyRow",
     "LeaseRow",
+    "LetterRow",
+    "LogoRow",
     "MailRow",
+    "MemberRow",
     "MerchantRow",
+    "PasskeyRow",
     "PaymentRow",
     "QuoteRow",
     "RateRow",
+    "RecoveryCodeRow",
+    "RefundRow",
+    "SessionRow",
     "SweepRow",
+    "TryRow",
+    "UserRow",
     "WalletRow",
 ]
 
 TABLES: Final[tuple[type[Table], ...]] = (
     MerchantRow,
+    LogoRow,
     KeyRow,
     WalletRow,
     InvoiceRow,
     DestinationRow,
     QuoteRow,
     PaymentRow,
+    RefundRow,
     SweepRow,
     EntryRow,
     EventRow,
@@ -71,4 +100,15 @@ TABLES: Final[tuple[type[Table], ...]] = (
     IdempotencyRow,
     LeaseRow,
     FactRow,
+    UserRow,
+    MemberRow,
+    SessionRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    InvitationRow,
+    LetterRow,
+    TryRow,
+    AuditRow,
+    AuditHeadRow,
+    GrantRow,
 )

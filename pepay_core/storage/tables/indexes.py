@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.storage.tables.auditing import AuditRow
 from pepay_core.storage.tables.chains import CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -12,6 +13,8 @@ from pepay_core.storage.tables.keeping import IdempotencyRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, WalletRow
+from pepay_core.storage.tables.people import InvitationRow, LetterRow, MemberRow, PasskeyRow, RecoveryCodeRow, SessionRow, TryRow
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -56,6 +59,8 @@ INDEXES: Final = (
     Index("pepay_payment_without_value", PaymentRow, "id", where="rate IS NULL AND quote IS NULL AND status <> 'reverted'"),
     Index("pepay_destination_by_wallet", DestinationRow, "wallet"),
     Index("pepay_destination_by_address", DestinationRow, "address"),
+    Index("pepay_refund_by_merchant", RefundRow, "merchant, livemode, id"),
+    Index("pepay_refund_by_invoice", RefundRow, "invoice"),
     Index("pepay_sweep_departure", SweepRow, "chain, tx, position, asset", unique=True),
     Index("pepay_sweep_by_tx", SweepRow, "tx"),
     Index("pepay_sweep_by_wallet", SweepRow, "wallet, asset", where="active"),
@@ -76,4 +81,14 @@ INDEXES: Final = (
     Index("pepay_rate_history", RateRow, "base, quote, agreed_at"),
     Index("pepay_idempotency_key", IdempotencyRow, "scope, key", unique=True),
     Index("pepay_idempotency_age", IdempotencyRow, "claimed_at"),
+    Index("pepay_member_once", MemberRow, "merchant, user_id", unique=True),
+    Index("pepay_member_by_user", MemberRow, "user_id"),
+    Index("pepay_session_by_user", SessionRow, "user_id, id"),
+    Index("pepay_session_age", SessionRow, "expires_at"),
+    Index("pepay_passkey_by_user", PasskeyRow, "user_id, id"),
+    Index("pepay_recovery_code_once", RecoveryCodeRow, "user_id, digest", unique=True),
+    Index("pepay_invitation_by_merchant", InvitationRow, "merchant, id"),
+    Index("pepay_letter_by_user", LetterRow, "user_id"),
+    Index("pepay_try_age", TryRow, "tried_at"),
+    Index("pepay_audit_by_merchant", AuditRow, "merchant, seq"),
 )

@@ -24,6 +24,8 @@ class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
     finality = text()
     branding = text()
     embed_origins = text()
+    self_service = text()
+    suspended_at = maybe_time()
 
 
 class KeyRow(Table, tablename="pepay_key", db=ENGINE):
@@ -41,6 +43,8 @@ class KeyRow(Table, tablename="pepay_key", db=ENGINE):
     last_used_at = maybe_time()
     allowed_ips = text()
     writes_per_minute = Integer(default=None, null=True)
+    not_before = maybe_time()
+    made_by = maybe_text()
 
 
 class WalletRow(Table, tablename="pepay_wallet", db=ENGINE):

@@ -17,7 +17,7 @@ ICON: Final = (
 )
 
 
-class NodeRefused(Exception):  # noqa: N818 (named after what happened)
+class NodeRefused(Exception):
     """The node behind a wallet answered with an error."""
 
     def __init__(self, code: int, message: str) -> None:

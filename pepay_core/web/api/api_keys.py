@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from pepay_core.domain import ids
-from pepay_core.services.keeping_keys import MAX_NAME, MAX_NETWORKS, MAX_RATE, KeyRequest
+from pepay_core.domain.lifetimes import LONGEST, SHORTEST, read_lifetime
+from pepay_core.services.keeping_keys import MAX_NAME, MAX_NETWORKS, MAX_OVERLAP, MAX_RATE, USUAL_OVERLAP, KeyRequest
 from pepay_core.web.operations import operation
-from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent
+from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent, Time, moment
 
 if TYPE_CHECKING:
     from pepay_core.services.paging import Slice
@@ -32,16 +33,21 @@ Scope = Literal[
     "keys:read",
     "keys:write",
     "reports:read",
+    "refunds:read",
+    "refunds:write",
+    "audit:read",
 ]
+Lifetime = Literal["1h", "1d", "7d", "30d", "90d", "1y", "never"]
 Network = Annotated[str, Meta(min_length=1, max_length=60, examples=["203.0.113.0/24"])]
 
 
 class CreateKey(Sent):
-    """What a key shall be able to do, for how long (seconds), and from where."""
+    """What a key shall be able to do, from when, for how long (seconds, or one of the usual times; ninety days when not said), and from where."""
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=20)]
-    expires_in: Annotated[int, Meta(ge=60, le=10 * 366 * 86_400)] | None = None
+    expires_in: Annotated[int, Meta(ge=SHORTEST, le=LONGEST)] | Lifetime | None = None
+    not_before: Time | int | None = None
     allowed_ips: Annotated[list[Network], Meta(max_length=MAX_NETWORKS)] = msgspec.field(default_factory=list)
     writes_per_minute: Annotated[int, Meta(ge=1, le=MAX_RATE)] | None = None
 
@@ -56,7 +62,9 @@ class ApiKey(msgspec.Struct):
     scopes: list[str]
     allowed_ips: list[str]
     writes_per_minute: int | None
+    made_by: Annotated[str | None, Meta(description="Another key, a user, or the command line.")]
     created_at: Seconds
+    not_before: Seconds | None
     expires_at: Seconds | None
     revoked_at: Seconds | None
     last_used_at: Seconds | None
@@ -68,11 +76,30 @@ class NewApiKey(ApiKey):
     key: str
 
 
+class RotateKey(Sent):
+    """For how many seconds the old key goes on; 0 ends it at once."""
+
+    overlap: Annotated[int, Meta(ge=0, le=MAX_OVERLAP)] = USUAL_OVERLAP
+
+
+class RotatedApiKey(NewApiKey):
+    """The new key, with its text, and until when the old one goes on."""
+
+    replaces: str
+    replaced_expires_at: Seconds
+
+
 @operation("POST", "/api/v1/api-keys", tag="API keys", access=_WRITE, status=201, body=CreateKey, gives=NewApiKey)
 async def create_api_key(call: Call[Nothing, CreateKey]) -> dict[str, Any]:
-    """Make a key of the same environment, whose scopes are no wider than those of the key that makes it."""
+    """Make a key of the same environment.
+
+    It expires after ninety days unless something else is asked for. A key that makes another gives it no more than it has itself:
+    neither scopes, nor time, nor addresses, nor requests per minute.
+    """
     sent = call.body
-    request = KeyRequest(sent.name, tuple(sent.scopes), sent.expires_in, tuple(sent.allowed_ips), sent.writes_per_minute)
+    lifetime = ... if sent.expires_in is None else read_lifetime(sent.expires_in) if isinstance(sent.expires_in, str) else sent.expires_in
+    begins = None if sent.not_before is None else moment(str(sent.not_before), "not_before")
+    request = KeyRequest(sent.name, tuple(sent.scopes), lifetime, tuple(sent.allowed_ips), sent.writes_per_minute, begins)
     return await call.runtime.keys.create(call.caller, request)
 
 
@@ -88,4 +115,10 @@ async def revoke_api_key(call: Call[Nothing, None]) -> dict[str, Any]:
     return await call.runtime.keys.revoke(call.caller, call.path["key"])
 
 
-OPERATIONS: Final = (create_api_key, list_api_keys, revoke_api_key)
+@operation("POST", "/api/v1/api-keys/{key}/rotate", tag="API keys", access=_WRITE, ids=_KEY, status=201, body=RotateKey, gives=RotatedApiKey)
+async def rotate_api_key(call: Call[Nothing, RotateKey]) -> dict[str, Any]:
+    """Replace a key by a new one that may do the same; for a while both are good."""
+    return await call.runtime.keys.rotate(call.caller, call.path["key"], call.body.overlap)
+
+
+OPERATIONS: Final = (create_api_key, list_api_keys, revoke_api_key, rotate_api_key)

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.errors import RateLimited
 from pepay_core.web.asgi.answers import refuse
 from pepay_core.web.asgi.facts import facts, header
-from pepay_core.web.limiting import address_key
+from pepay_core.web.limiting import STRAYS, address_key
 from pepay_core.web.problems import InvalidRequestLine, TooLarge, problem_of
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-    from pepay_core.web.limiting import Allowances
+    from pepay_core.web.limiting import Allowances, Standing
     from pepay_core.web.problems import Problem
 
 MAX_BODY: Final = 65_536
-STRAY: Final = "stray"
 
 
 def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, base_url: str) -> ASGIApp:
@@ -32,11 +31,13 @@ def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, ba
             return problem_of(InvalidRequestLine("not a number of bytes", field="content-length"))
         if int(length or 0) > MAX_BODY:
             return problem_of(TooLarge(f"a body has at most {MAX_BODY} bytes"))
-        standing = allowances.look(STRAY, address_key(facts(scope).address), strays_per_minute)
-        if standing.wait:
-            facts(scope).standing = standing
-            return problem_of(RateLimited("too many requests from this address", retry_after=standing.wait))
+        if standing := allowances.refusal(STRAYS, address_key(facts(scope).address), strays_per_minute):
+            return limited(scope, standing)
         return None
+
+    def limited(scope: HTTPScope, standing: Standing) -> Problem:
+        facts(scope).standing = standing
+        return problem_of(RateLimited("too many requests from this address", retry_after=standing.wait))
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,14 +45,30 @@ def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, ba
             return
         known = facts(scope)
 
+        replaced = False
+
         async def sending(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return
             if message["type"] == "http.response.start":
                 if known.standing is None and message["status"] >= 400:
-                    known.standing = allowances.take(STRAY, address_key(known.address), strays_per_minute)
-                if known.standing is not None:
-                    limits = [(name.lower().encode(), value.encode()) for name, value in known.standing.headers.items()]
-                    message["headers"] = [*message["headers"], *limits]
+                    known.standing = await allowances.take(STRAYS, address_key(known.address), strays_per_minute)
+                    if known.standing.wait:
+                        replaced = True
+                        await refuse(limited(scope, known.standing), scope, outwards, base_url)
+                        return
+                message = marked(message)
             await send(message)
+
+        async def outwards(message: Message) -> None:
+            await send(marked(message))
+
+        def marked(message: Message) -> Message:
+            if message["type"] == "http.response.start" and known.standing is not None:
+                limits = [(name.lower().encode(), value.encode()) for name, value in known.standing.headers.items()]
+                message["headers"] = [*message["headers"], *limits]
+            return message
 
         if problem := judge(scope):
             await refuse(problem, scope, sending, base_url)

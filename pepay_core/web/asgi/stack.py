@@ -28,7 +28,7 @@ def layered(app: ASGIApp, settings: Settings, clock: Clock, allowances: Allowanc
     app = spelling(app, server.base_url)
     app = bounding(app, allowances, strays_per_minute=settings.limits.reads_per_minute, base_url=server.base_url)
     app = hosting(app, server.base_url, server.hosts)
-    app = addressing(app, server.trusted_proxies)
+    app = addressing(app, server.trusted_proxies, server.forwarded_header)
     app = heading(app)
     app = tracing(app, clock, counted, server.base_url)
     return hardening(app, https=server.base_url.startswith("https://"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # For pages that isolate themselves: they take only what says that it may be there, and load nothing that does not say so.
 _ISOLATED: Final = {"Cross-Origin-Resource-Policy": "cross-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+_MAX_PARENT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ async def embedded(request: Request[Any, Any, Any], runtime: Runtime, invoice: s
     """
     if request.query_params.get("embed") != "1":
         return None
-    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:300])
+    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:_MAX_PARENT])

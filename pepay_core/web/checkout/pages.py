@@ -16,9 +16,10 @@ from pepay_core.log import bound
 from pepay_core.services.revisions import Networks
 from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
+from pepay_core.web.checkout.parts import parts_of
 from pepay_core.web.checkout.receipts import receipt
 from pepay_core.web.checkout.themes import theme
-from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
+from pepay_core.web.checkout.view import View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
 from pepay_core.web.policies import scripted
 from pepay_core.web.problems import WrongMediaType, problem_of
@@ -34,12 +35,6 @@ _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow", "Content-Security-Policy": scripted()}
 _HASH: Final = re.compile(r"[0-9A-Za-z]{32,128}", re.ASCII)
-_REASONS: Final = {
-    "chain_unavailable": "reason.unreachable",
-    "no_rate": "reason.no_price",
-    "no_wallet": "reason.not_set_up",
-    "no_token_account": "reason.not_set_up",
-}
 
 
 @get("/pay/{invoice:str}", opt={"access": BUYER_PAGE})
@@ -47,8 +42,8 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return _answer(_rendered("pay.html", seen), headers=_framing(seen))
-    body = _rendered("pay/body.html", seen)
+        return _answer(_whole(request, seen), headers=_framing(seen))
+    body = render("pay/body.html", view=seen, notice=None)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
@@ -69,7 +64,7 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return _answer(_rendered("pay.html", seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
+        return _answer(_whole(request, seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
     seen = await look(request, invoice)
     return _answer("", 303, {"Location": seen.here})
 
@@ -135,8 +130,9 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-def _rendered(template: str, seen: View, notice: str | None = None) -> str:
-    return render(template, view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED)
+def _whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+    parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
+    return render("pay.html", view=seen, notice=notice, parts=parts)
 
 
 def _framing(seen: View) -> dict[str, str]:

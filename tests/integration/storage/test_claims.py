@@ -55,7 +55,7 @@ class TestIdempotency:
     async def test_a_repeated_request_gets_the_stored_answer(self, store, samples):
         await claim_key(store, samples.now)
         async with store.begin() as tx:
-            await tx.idempotency.complete("scope", "k", StoredResponse(201, b'{"a":"\xc3\xa9"}'))
+            await tx.idempotency.complete("scope", "k", StoredResponse(201, b'{"a":"\xc3\xa9"}'), samples.now)
         assert await claim_key(store, samples.now) == StoredResponse(201, b'{"a":"\xc3\xa9"}')
         with pytest.raises(IdempotencyConflict):
             await claim_key(store, samples.now, fingerprint="other")
@@ -80,20 +80,32 @@ class TestIdempotency:
     async def test_a_request_without_effect_frees_its_key(self, store, samples):
         await claim_key(store, samples.now)
         async with store.begin() as tx:
-            await tx.idempotency.release("scope", "k")
+            await tx.idempotency.release("scope", "k", samples.now)
         assert await claim_key(store, samples.now, fingerprint="other") is None
 
     async def test_an_answer_that_is_stored_is_not_released(self, store, samples):
         await claim_key(store, samples.now)
         async with store.begin() as tx:
-            await tx.idempotency.complete("scope", "k", StoredResponse(200, b"x"))
-            await tx.idempotency.release("scope", "k")
+            await tx.idempotency.complete("scope", "k", StoredResponse(200, b"x"), samples.now)
+            await tx.idempotency.release("scope", "k", samples.now)
         assert await claim_key(store, samples.now) == StoredResponse(200, b"x")
+
+    async def test_who_was_held_up_for_too_long_neither_answers_nor_releases_the_key_of_who_took_over(self, store, samples):
+        await claim_key(store, samples.now)
+        later = samples.now + timedelta(seconds=60)
+        await claim_key(store, later)
+        with pytest.raises(RequestInProgress):
+            await store.run(lambda tx: tx.idempotency.complete("scope", "k", StoredResponse(201, b"stale"), samples.now))
+        await store.run(lambda tx: tx.idempotency.release("scope", "k", samples.now))
+        await store.run(lambda tx: tx.idempotency.complete("scope", "k", StoredResponse(201, b"fresh"), later))
+        with pytest.raises(RequestInProgress):
+            await store.run(lambda tx: tx.idempotency.complete("scope", "k", StoredResponse(201, b"stale"), samples.now))
+        assert await claim_key(store, later) == StoredResponse(201, b"fresh")
 
     async def test_answers_are_kept_for_a_day(self, store, samples):
         await claim_key(store, samples.now)
         async with store.begin() as tx:
-            await tx.idempotency.complete("scope", "k", StoredResponse(200, b"x"))
+            await tx.idempotency.complete("scope", "k", StoredResponse(200, b"x"), samples.now)
             await tx.idempotency.sweep(samples.now + timedelta(hours=24))
         assert await claim_key(store, samples.now) == StoredResponse(200, b"x")
         async with store.begin() as tx:
@@ -115,6 +127,34 @@ class TestLeases:
         assert not await self.take(store, "b", samples.now + timedelta(seconds=19))
         assert await self.take(store, "b", samples.now + timedelta(seconds=20))
         assert not await self.take(store, "a", samples.now + timedelta(seconds=21))
+
+    async def test_only_its_holder_may_insist_on_it(self, store, samples):
+        await self.take(store, "a", samples.now)
+        await store.run(lambda tx: tx.leases.insist("watch", "a"))
+        for name, holder in (("watch", "b"), ("other", "a")):
+            with pytest.raises(Conflict):
+                await store.run(lambda tx, name=name, holder=holder: tx.leases.insist(name, holder))
+
+    async def test_what_was_insisted_on_is_not_taken_over_before_the_commit(self, store, samples):
+        await self.take(store, "a", samples.now)
+        insisted = asyncio.Event()
+
+        async def take_over():
+            await insisted.wait()
+            return await self.take(store, "b", samples.now + timedelta(seconds=60))
+
+        rival = asyncio.create_task(take_over())
+        async with store.begin() as tx:
+            await tx.leases.insist("watch", "a")
+            insisted.set()
+            await asyncio.sleep(0)
+            await tx.facts.put("written", "by a")
+            assert not rival.done()
+        assert await rival
+        async with store.read() as tx:
+            assert await tx.facts.get("written") == "by a"
+        with pytest.raises(Conflict):
+            await store.run(lambda tx: tx.leases.insist("watch", "a"))
 
     async def test_it_is_dropped_by_its_holder_only(self, store, samples):
         assert await self.take(store, "a", samples.now)

@@ -41,6 +41,7 @@ class Acts:
         self.dice = random.Random(seed)
         self.samples = samples
         self.merchants, self.wallets, self.invoices, self.payments = [], [], [], []
+        self.marks = {}
         self.events, self.endpoints, self.deliveries, self.postings = [], [], [], []
         self.now = samples.now
 
@@ -195,11 +196,13 @@ class Acts:
 
     def act_request(self):
         key, print_, now = self.text(), self.dice.choice("ab"), self.now
+        self.marks[key] = now
         return lambda tx: tx.idempotency.claim("s", key, print_, now, now + timedelta(seconds=20))
 
     def act_answer(self):
         key = self.text()
-        return lambda tx: tx.idempotency.complete("s", key, StoredResponse(200, key.encode(errors="replace")))
+        mark = self.marks.get(key, self.now)
+        return lambda tx: tx.idempotency.complete("s", key, StoredResponse(200, key.encode(errors="replace")), mark)
 
     def act_lease(self):
         holder, now = self.dice.choice("ab"), self.now

@@ -12,6 +12,7 @@ from piccolo.apps.migrations.tables import Migration
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError
+from pepay_core.storage.allowing import TABLE as ALLOWANCES
 from pepay_core.storage.migrating import is_empty, migrate, pending
 from pepay_core.storage.opening import open_database, open_store
 from pepay_core.storage.sessions import Statistics, unit_of_work
@@ -25,8 +26,17 @@ STEPS = (
     "2026-11-26T11:00:00:000000",
     "2026-11-26T11:00:01:000000",
     "2026-11-26T12:00:00:000000",
+    "2026-11-26T20:00:00:000000",
+    "2026-11-26T20:00:01:000000",
+    "2026-11-26T21:00:00:000000",
+    "2026-11-26T22:00:00:000000",
+    "2026-11-26T22:00:01:000000",
     "2026-11-26T23:00:00:000000",
     "2026-11-26T23:00:01:000000",
+    "2026-11-26T23:01:00:000000",
+    "2026-11-26T23:02:00:000000",
+    "2026-11-27T03:00:00:000000",
+    "2026-11-27T03:00:01:000000",
 )
 
 
@@ -91,6 +101,7 @@ async def test_the_migrations_make_the_tables_that_the_code_has(new_database_url
         if session.postgres:
             for table in ("pepay_event", "pepay_destination"):
                 await session.execute(f"ALTER TABLE {table} ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
+            await session.execute(ALLOWANCES)
     assert await columns(database_url) == await columns(new_database_url)
 
 
@@ -104,7 +115,7 @@ async def test_the_migrations_make_the_indexes_that_the_code_has(new_database_ur
     ours = {index.name for index in INDEXES}
     assert {name: found[name] for name in ours} == {name: expected[name] for name in ours}
     extra = {name for name in found if name.startswith("pepay_")} - set(expected)
-    assert extra <= {"pepay_event_order", "pepay_event_xid", "pepay_destination_xid"}
+    assert extra <= {"pepay_allowance_pkey", "pepay_event_order", "pepay_event_xid", "pepay_destination_xid"}
 
 
 async def test_amounts_are_never_in_a_column_that_rounds(database_url):

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from pepay_core.clock import SystemClock
-from pepay_core.services.waking import DELIVERIES, events_of, invoice_changed
+from pepay_core.services.waking import DELIVERIES, events_of, invoice_changed, watching
 from pepay_core.storage.listening import PgWakes
 from pepay_core.storage.opening import open_store
 
@@ -187,3 +187,31 @@ async def cut_listeners(url):
         )
     finally:
         await connection.close()
+
+
+class TestWatching:
+    async def test_a_hint_between_looking_and_resting_is_not_lost(self, settled):
+        with watching(settled.wakes, "a") as watch:
+            await commit(settled, "a")
+            async with asyncio.timeout(0.5):
+                await watch.rest()
+
+    async def test_after_a_hint_that_found_nothing_it_is_looked_again_soon(self, settled):
+        with watching(settled.wakes, "a") as watch:
+            await commit(settled, "a")
+            await watch.rest()
+            assert watch._pause < 0.1
+            for _ in range(4):
+                before = watch._pause
+                await watch.rest()
+                assert watch._pause == before * 2
+
+    async def test_who_waits_is_sent_away_when_the_process_ends(self, settled):
+        with watching(settled.wakes, "a") as watch:
+            resting = asyncio.create_task(watch.rest())
+            await asyncio.sleep(0)
+            assert not settled.wakes.left
+            settled.wakes.leave()
+            async with asyncio.timeout(0.5):
+                await resting
+            assert settled.wakes.left

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from pepay_core import runtime as composing
 from pepay_core.api import Notifier, Rate, RateProvider, Receipt
 from pepay_core.domain.coverage import ChainHealth, ChainState
-from pepay_core.domain.merchants import SCOPES
+from pepay_core.domain.merchants import KEY_SCOPES
 from pepay_core.egress import check_url
 from pepay_core.plugins.catalogue import Catalogue
 from pepay_core.plugins.host import Contribution, PluginHost
@@ -100,7 +100,7 @@ class Web:
     async def new_key(self, **options: Any) -> str:
         """Return the text of another key of the same merchant."""
         livemode = options.pop("livemode", False)
-        request = KeyRequest(**{"name": "another", "scopes": SCOPES, **options})
+        request = KeyRequest(**{"name": "another", "scopes": KEY_SCOPES, **options})
         async with self.runtime.store.begin() as tx:
             _, text = await self.runtime.keys.issue(tx, self.merchant, request, livemode=livemode)
         return text

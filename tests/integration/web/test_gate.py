@@ -67,7 +67,8 @@ async def test_every_route_is_an_operation_or_known_to_stand_beside_them(web):
     known = (
         {each.path.replace("}", ":str}") for each in OPERATIONS}
         | PUBLIC
-        | {"/pay/{invoice:str}", "/pay/{invoice:str}/choose", "/static/{file_path:path}"}
+        | {"/pay/{invoice:str}", "/pay/{invoice:str}/choose", "/pay/{invoice:str}/receipt", "/pay/{invoice:str}/receipt.pdf"}
+        | {"/static/{file_path:path}", "/theme/{merchant:str}/{name:str}", "/embed/{name:str}"}
     )
     assert set(routes(web.app)) <= known | {"/static"}
 
@@ -153,10 +154,10 @@ async def test_a_key_is_good_until_the_second_in_which_it_expires(web):
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.access != BUYER], ids=lambda each: each.name)
 async def test_a_key_without_the_scope_is_forbidden(web, operation):
-    from pepay_core.domain.merchants import SCOPES
+    from pepay_core.domain.merchants import KEY_SCOPES
 
     family = operation.access.partition(":")[0]
-    key = await web.new_key(scopes=tuple(scope for scope in SCOPES if not scope.startswith(family)))
+    key = await web.new_key(scopes=tuple(scope for scope in KEY_SCOPES if not scope.startswith(family)))
     answer = await web.client.request(operation.method, filled(operation.path), headers={"x-api-key": key})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
 

@@ -353,3 +353,52 @@ async def test_a_key_cannot_make_one_that_can_do_more(web):
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
     answer = await web.client.post("/api/v1/api-keys", json={"name": "n", "scopes": ["invoices:read"]}, headers={"x-api-key": narrow})
     assert answer.status_code == 201
+
+
+async def test_a_key_lasts_ninety_days_or_as_long_as_was_asked_for(web):
+    async def lifetime(**more):
+        answer = await web.post("/api/v1/api-keys", {"name": "till", "scopes": ["invoices:read"], **more})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        return made["expires_at"] and made["expires_at"] - (made["not_before"] or made["created_at"])
+
+    begins = int(web.clock.now().timestamp()) + 60
+    assert await lifetime() == await lifetime(expires_in=None) == 90 * 86_400
+    assert await lifetime(expires_in="1h") == await lifetime(expires_in=3600) == await lifetime(expires_in=3600, not_before=begins) == 3600
+    assert await lifetime(expires_in="90d", not_before="2027-01-01T00:00:00Z") == 90 * 86_400
+    # The first key lasts for a year, and can make none that never expires.
+    answer = await web.post("/api/v1/api-keys", {"name": "till", "scopes": ["invoices:read"], "expires_in": "never"})
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (403, "expires_in")
+    lasting = await web.new_key(expires_in=None)
+    made = await web.client.post(
+        "/api/v1/api-keys", json={"name": "n", "scopes": ["invoices:read"], "expires_in": "never"}, headers={"x-api-key": lasting}
+    )
+    assert (made.status_code, made.json()["expires_at"]) == (201, None)
+    for wrong in ("2d", "", 59, 1.5, True, "3600"):
+        answer = await web.post("/api/v1/api-keys", {"name": "till", "scopes": ["invoices:read"], "expires_in": wrong})
+        assert answer.status_code == 422, wrong
+
+
+async def test_a_key_is_replaced_and_both_are_good_for_a_while(web):
+    old = (await web.post("/api/v1/api-keys", {"name": "till", "scopes": ["merchant:read"], "expires_in": "30d"})).json()
+    answer = await web.post(f"/api/v1/api-keys/{old['id']}/rotate", {"overlap": 60})
+    assert answer.status_code == 201
+    new = answer.json()
+    conforms(new, api_keys.RotatedApiKey)
+    assert (new["replaces"], new["scopes"]) == (old["id"], ["merchant:read"])
+
+    async def codes():
+        answers = [await web.client.get("/api/v1/merchant", headers={"x-api-key": each["key"]}) for each in (old, new)]
+        return [answer.status_code for answer in answers]
+
+    assert await codes() == [200, 200]
+    await web.clock.advance(60)
+    assert await codes() == [401, 200]
+    assert (await web.post(f"/api/v1/api-keys/{old['id']}/rotate")).status_code == 404
+    assert (await web.post(f"/api/v1/api-keys/{new['id']}/rotate", {"overlap": 604_801})).status_code == 422
+
+
+async def test_a_key_that_is_not_valid_yet_says_so(web):
+    made = (await web.post("/api/v1/api-keys", {"name": "till", "scopes": ["merchant:read"], "not_before": "2027-01-01T00:00:00Z"})).json()
+    answer = await web.client.get("/api/v1/merchant", headers={"x-api-key": made["key"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "api_key_not_yet_valid")

@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 
-from pepay_core.domain.merchants import SCOPES
+from pepay_core.domain.merchants import KEY_SCOPES, SCOPES
 from pepay_core.web.api.api_keys import Scope
 from pepay_core.web.app import OPERATIONS
 from pepay_core.web.guards import BUYER
@@ -74,7 +74,7 @@ def test_no_answer_has_a_number_that_could_be_money(document):
 
 
 def test_the_scopes_that_a_key_may_be_given_are_those_there_are():
-    assert tuple(Scope.__args__) == SCOPES
+    assert tuple(Scope.__args__) == KEY_SCOPES
 
 
 def test_every_error_has_a_meaning():

@@ -1,0 +1,1 @@
+"""Who may sign in, as what, and how: users, members, sessions, second factors, invitations."""

@@ -1,0 +1,113 @@
+"""Signing in: a password, then the second factor where there is one, then a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pepay_core.domain.errors import Conflict, Forbidden, SignInFailed
+from pepay_core.domain.people import Level
+from pepay_core.services.people.second_factors import has_second_factor
+from pepay_core.services.people.sessions import Opened, SignedIn, digest_of
+from pepay_core.services.people.slowing import ACCOUNT, Subject, from_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pepay_core.services.people.accounts import Accounts
+    from pepay_core.services.people.second_factors import SecondFactors
+    from pepay_core.services.people.sessions import Sessions
+    from pepay_core.services.people.slowing import Slowing
+    from pepay_core.services.ports import Store, Transaction
+
+
+class SigningIn:
+    """Lets users in. Whatever does not match is one error, SignInFailed, after the same work."""
+
+    def __init__(self, store: Store, accounts: Accounts, sessions: Sessions, second_factors: SecondFactors, slowing: Slowing) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._sessions = sessions
+        self._second_factors = second_factors
+        self._slowing = slowing
+
+    async def with_password(
+        self, email: str, password: str, *, address: str | None = None, agent: str | None = None, instead_of: str | None = None
+    ) -> Opened:
+        """Return a new session: a pending one where a second factor is owed.
+
+        ``instead_of`` is the token of a session that the browser has brought: it ends, and its token is never used again.
+        Raises SignInFailed, or RateLimited while guessing goes on.
+        """
+        account, household = Subject(ACCOUNT, self._accounts.emails.digest(email)), from_address(address)
+        await self._slowing.take(account, *household)
+        user = await self._accounts.by_email(email)
+        right, rehashed = await self._accounts.has_password(user, password)
+        if user is None or not right or user.suspended_at is not None:
+            raise SignInFailed
+        found = user
+
+        async def work(tx: Transaction) -> Opened:
+            present = await self._accounts.unchanged(tx, found)
+            if rehashed is not None:
+                await tx.users.rehash(found.id, found.password, rehashed)
+            await self._slowing.forget(tx, account)
+            await self._slowing.take_back(tx, *household)
+            if instead_of:
+                await tx.sessions.remove(digest_of(instead_of))
+            level = Level.PENDING if await has_second_factor(tx, present) else Level.FULL
+            return await self._sessions.open(tx, present, level=level, address=address, agent=agent)
+
+        return await self._store.run(work)
+
+    async def with_second_factor(self, signed_in: SignedIn, *, code: str | None = None, passkey: Mapping[str, Any] | None = None) -> Opened:
+        """Return a full session in place of a pending one: for a one-time code, a recovery code, or the answer of a passkey.
+
+        Raises SignInFailed, or RateLimited while guessing goes on.
+        """
+        if signed_in.is_full:
+            raise Conflict("this session owes no second factor")
+        proof = await self._second_factors.proof(signed_in, code=code, passkey=passkey)
+
+        async def work(tx: Transaction) -> Opened:
+            user = await self._second_factors.check(tx, await self._accounts.unchanged(tx, signed_in.user), proof)
+            return await self._sessions.rotate(tx, signed_in.session, user, level=Level.FULL)
+
+        return await self._store.run(work)
+
+    async def step_up(self, signed_in: SignedIn, password: str, *, code: str | None = None, passkey: Mapping[str, Any] | None = None) -> Opened:
+        """Return the session under a new token and fresh, for a user who shows again who they are: by all that signing in asks of them.
+
+        Raises SignInFailed, or RateLimited while guessing goes on.
+        """
+        if not signed_in.is_full:
+            raise Forbidden("show your second factor first")
+        await self._accounts.insist_on_password(signed_in.user, password)
+        async with self._store.read() as tx:
+            owes = await has_second_factor(tx, signed_in.user)
+        proof = await self._second_factors.proof(signed_in, code=code, passkey=passkey) if owes else None
+
+        async def work(tx: Transaction) -> Opened:
+            user = await self._accounts.unchanged(tx, signed_in.user)
+            if proof is not None:
+                user = await self._second_factors.check(tx, user, proof)
+            return await self._sessions.rotate(tx, signed_in.session, user, level=Level.FULL)
+
+        return await self._store.run(work)
+
+    async def change_password(self, signed_in: SignedIn, old: str, new: str) -> Opened:
+        """Give a user another password: every session ends, and a new one begins in place of this one.
+
+        Raises SignInFailed for a wrong old one, InvalidInput, RateLimited.
+        """
+        if not signed_in.is_full:
+            raise Forbidden("show your second factor first")
+        await self._accounts.insist_on_password(signed_in.user, old)
+        prepared = await self._accounts.prepare(new, "new_password")
+
+        async def work(tx: Transaction) -> Opened:
+            await self._accounts.unchanged(tx, signed_in.user)
+            await self._sessions.end(tx, signed_in.session)
+            user = await self._accounts.set_password(tx, signed_in.user.id, prepared)
+            return await self._sessions.follow(tx, signed_in.session, user, level=Level.FULL)
+
+        return await self._store.run(work)
