@@ -14,6 +14,7 @@ from pepay_core.domain.errors import InvalidInput, Refused, UnknownAsset
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.origins import parse_origin
 from pepay_core.domain.refunds import ClaimPolicy
+from pepay_core.services.branding import branding, branding_object
 from pepay_core.services.presenting import finality_bands, seconds
 from pepay_core.services.recording import changed_fields
 
