@@ -1,4 +1,4 @@
-"""``pepay merchant`` and ``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
+"""``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ as_json_option = click.option("--json", "json_", is_flag=True, help="Print for m
 
 
 @contextlib.asynccontextmanager
-async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
+async def opened_keys(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
+    """Open the database and its keys for the time of the block."""
     from pepay_core.clock import SystemClock
     from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
@@ -41,54 +42,6 @@ async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingK
     async with open_store(settings.database_url, clock) as store:
         await check_key(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)
-
-
-@click.group()
-def merchant() -> None:
-    """Make and list merchants."""
-
-
-@merchant.command("create")
-@click.argument("name")
-@as_json_option
-@pass_invocation
-def create_merchant(invocation: Invocation, name: str, *, json_: bool) -> None:
-    """Make a merchant with a test key and a live key, shown once."""
-    from pepay_core.clock import SystemClock
-    from pepay_core.services.founding import found
-    from pepay_core.services.minting import Ids
-
-    async def work() -> dict[str, Any]:
-        clock = SystemClock()
-        async with _opened(invocation) as (store, keys):
-            made = await found(store, keys, Ids(clock), clock, name)
-        return {"merchant": made.merchant.id, "name": made.merchant.name, "keys": {"test": made.test_key, "live": made.live_key}}
-
-    made = asyncio.run(work())
-    if json_:
-        as_json(made)
-    else:
-        click.echo(f"Merchant  {made['merchant']}\nTest key  {made['keys']['test']}\nLive key  {made['keys']['live']}")
-
-
-@merchant.command("list")
-@as_json_option
-@pass_invocation
-def list_merchants(invocation: Invocation, *, json_: bool) -> None:
-    """List the merchants."""
-
-    async def work() -> list[dict[str, Any]]:
-        async with _opened(invocation) as (store, _), store.read() as tx:
-            return [
-                {"id": each.id, "name": each.name, "currency": each.currency, "created_at": int(each.created_at.timestamp())}
-                for each in await tx.merchants.all()
-            ]
-
-    found = asyncio.run(work())
-    if json_:
-        as_json(found)
-    else:
-        as_table(["MERCHANT", "NAME", "CURRENCY"], [[each["id"], each["name"], each["currency"]] for each in found])
 
 
 @click.group()
@@ -137,8 +90,8 @@ def create_key(
     request = KeyRequest(name, scopes or KEY_SCOPES, lifetime, ips, writes_per_minute, begins)
 
     async def work() -> dict[str, Any]:
-        async with _opened(invocation) as (store, keys):
-            owner = await _merchant(store, merchant_id)
+        async with opened_keys(invocation) as (store, keys):
+            owner = await merchant_of(store, merchant_id)
             async with store.begin() as tx:
                 made, text = await keys.issue(tx, owner, request, livemode=live)
         return {
@@ -167,8 +120,8 @@ def list_keys(invocation: Invocation, *, merchant_id: str | None, json_: bool) -
     from pepay_core.services.paging import Page
 
     async def work() -> list[dict[str, Any]]:
-        async with _opened(invocation) as (store, keys):
-            owner = await _merchant(store, merchant_id)
+        async with opened_keys(invocation) as (store, keys):
+            owner = await merchant_of(store, merchant_id)
             found: list[dict[str, Any]] = []
             for livemode in (False, True):
                 caller = Caller(owner, livemode, _US)
@@ -196,7 +149,7 @@ def rotate_key(invocation: Invocation, key_id: str, *, merchant_id: str | None, 
     """Make a key that may do the same, shown once; the old one goes on for a while."""
 
     async def work() -> dict[str, Any]:
-        async with _opened(invocation) as (store, keys):
+        async with opened_keys(invocation) as (store, keys):
             return await keys.rotate(await _owner(store, key_id, merchant_id), key_id, overlap)
 
     made = asyncio.run(work())
@@ -215,7 +168,7 @@ def revoke_key(invocation: Invocation, key_id: str, *, merchant_id: str | None) 
     """Withdraw an API key; it is refused from then on."""
 
     async def work() -> None:
-        async with _opened(invocation) as (store, keys):
+        async with opened_keys(invocation) as (store, keys):
             await keys.revoke(await _owner(store, key_id, merchant_id), key_id)
 
     asyncio.run(work())
@@ -273,7 +226,8 @@ def _day(at: int | None) -> str:
     return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-async def _merchant(store: Store, wanted: str | None) -> Any:
+async def merchant_of(store: Store, wanted: str | None) -> Any:
+    """Return which merchant is meant; raises NotFound where it must be named."""
     from pepay_core.domain.errors import NotFound
 
     async with store.read() as tx:
