@@ -17,6 +17,7 @@ from pepay_core.web.api import (
     api_keys,
     audit,
     connect,
+    invitations,
     invoices,
     ledger,
     members,
@@ -44,6 +45,7 @@ from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
+from pepay_core.web.people import entering, linked, security, team
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 from pepay_core.web.templating import STATIC
@@ -69,6 +71,7 @@ OPERATIONS = (
     *second_factors.OPERATIONS,
     *user.OPERATIONS,
     *members.OPERATIONS,
+    *invitations.OPERATIONS,
     *platform.OPERATIONS,
     *audit.OPERATIONS,
     *connect.OPERATIONS,
@@ -133,6 +136,10 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *entering.HANDLERS,
+            *security.HANDLERS,
+            *team.HANDLERS,
+            *linked.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,

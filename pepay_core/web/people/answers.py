@@ -46,7 +46,9 @@ def show(
         here=request.scope["path"],
         **values,
     )
-    return _with_cookies(request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=problem and problem.headers))
+    return _with_cookies(
+        request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=problem and problem.headers)
+    )
 
 
 def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:
@@ -66,7 +68,11 @@ def told(refusal: Refused | Unavailable) -> str:
         return "Something this page needs does not answer right now. Try again in a moment."
     if isinstance(refusal, RateLimited):
         wait = refusal.retry_after
-        return f"That was tried too often. Wait {wait} seconds, and try again." if wait < 120 else f"That was tried too often. Wait {-(-wait // 60)} minutes."
+        return (
+            f"That was tried too often. Wait {wait} seconds, and try again."
+            if wait < 120
+            else f"That was tried too often. Wait {-(-wait // 60)} minutes."
+        )
     field = {"new_password": "The new password", "password": "The password", "name": "The name", "email": "The address"}.get(refusal.field or "")
     text = f"{field} {refusal.message}" if field else refusal.message
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

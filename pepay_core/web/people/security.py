@@ -112,9 +112,7 @@ async def remove_passkey(request: Request[Any, Any, Any]) -> Response[str]:
     sent, factors = await form(request), runtime_of(request).people.second_factors
     try:
         async with within_deadline():
-            opened = await factors.remove_passkey(
-                _present(request), sent.get("passkey", ""), sent.get("password", ""), code=sent.get("code", "")
-            )
+            opened = await factors.remove_passkey(_present(request), sent.get("passkey", ""), sent.get("password", ""), code=sent.get("code", ""))
     except (Refused, Unavailable) as exc:
         return await _page(request, refusal=exc)
     keep_session(request, opened)

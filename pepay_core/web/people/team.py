@@ -48,9 +48,7 @@ async def team_page(request: Request[Any, Any, Any]) -> Response[str]:
 @post(f"{PATH}/role", opt=_FRESH, status_code=200)
 async def change_role(request: Request[Any, Any, Any]) -> Response[str]:
     """Give a member another role."""
-    return await _change(
-        request, "role", lambda caller, sent: _memberships(request).set_role(caller, sent.get("user", ""), sent.get("role", ""))
-    )
+    return await _change(request, "role", lambda caller, sent: _memberships(request).set_role(caller, sent.get("user", ""), sent.get("role", "")))
 
 
 @post(f"{PATH}/remove", opt=_FRESH, status_code=200)
@@ -81,9 +79,7 @@ async def withdraw(request: Request[Any, Any, Any]) -> Response[str]:
     return await _change(request, "withdrawn", lambda caller, sent: invitations.withdraw(caller, sent.get("invitation", "")))
 
 
-async def _change(
-    request: Request[Any, Any, Any], done: str, change: Callable[[Caller, Mapping[str, str]], Awaitable[object]]
-) -> Response[str]:
+async def _change(request: Request[Any, Any, Any], done: str, change: Callable[[Caller, Mapping[str, str]], Awaitable[object]]) -> Response[str]:
     sent = await form(request)
     try:
         caller = await _caller(request, sent.get("merchant"))
