@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,7 +24,6 @@ from pepay_core.egress import allowed, check_addresses, check_url, origin
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
-    from typing import Any
 
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
     """Returns the IP addresses of a host name, or raises OSError; the number is the port."""
@@ -157,8 +156,14 @@ class AiohttpClient:
             async with asyncio.timeout(request.timeout):
                 while True:
                     tries -= 1
+                    used = _Connection()
                     try:
-                        return await _exchange(session, request)
+                        return await _exchange(session, request, used)
+                    except (aiohttp.ServerDisconnectedError, ConnectionError):
+                        # The other side had closed a connection that was kept; one that is made for this request is no such thing.
+                        if not used.again:
+                            raise
+                        tries += 1
                     except aiohttp.ClientConnectorError:  # aiohttp itself repeats a GET whose connection breaks later
                         if not tries:
                             raise
@@ -184,7 +189,8 @@ class AiohttpClient:
                 resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
                 socket_factory=self._open_socket,
                 use_dns_cache=False,
-                force_close=True,
+                # A connection that stays leads to the address that was judged when it was made.
+                keepalive_timeout=10,
                 happy_eyeballs_delay=None,
                 limit=128,
                 limit_per_host=16,
@@ -195,8 +201,11 @@ class AiohttpClient:
     def _open(self, connector: aiohttp.TCPConnector, *, auto_decompress: bool) -> aiohttp.ClientSession:
         if self._closed:
             raise RuntimeError("the HTTP client is closed")
+        watching = aiohttp.TraceConfig()
+        watching.on_connection_reuseconn.append(_noted)
         return aiohttp.ClientSession(
             connector=connector,
+            trace_configs=[watching],
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -289,14 +298,27 @@ class _Request:
     cut: bool = False
 
 
+@dataclass(slots=True)
+class _Connection:
+    """What a request was sent on: ``again`` tells that the connection had been used before."""
+
+    again: bool = False
+
+
+async def _noted(_session: aiohttp.ClientSession, context: Any, _: object) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.again = True
+
+
 class _TooLarge(Exception):
     """The answer is larger than the caller allows."""
 
 
-async def _exchange(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
+async def _exchange(session: aiohttp.ClientSession, request: _Request, used: _Connection) -> HttpResponse:
     # What is large is sent in parts, so that nothing else has to wait for it.
     body = BytesIO(request.body) if request.body is not None and len(request.body) > _WHOLE_BYTES else request.body
-    async with session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False) as answer:
+    asked = session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False, trace_request_ctx=used)
+    async with asked as answer:
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")

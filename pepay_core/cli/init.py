@@ -117,11 +117,11 @@ async def _init(path: Path, invocation: Invocation, name: str, database: str | N
 
 async def _found(settings: Settings, invocation: Invocation, name: str, path: Path) -> dict[str, Any]:
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import remember_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.founding import found
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import is_empty, migrate
     from pepay_core.storage.opening import open_store
 
@@ -139,7 +139,7 @@ async def _found(settings: Settings, invocation: Invocation, name: str, path: Pa
     finally:
         os.umask(habit)
     async with open_store(settings.database_url, clock) as store:
-        await remember_key(store, vault)
+        await unlock(store, vault)
         founded = await found(store, KeepingKeys(store, clock, ids, vault), ids, clock, name)
     return {
         "config": str(path),

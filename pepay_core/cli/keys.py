@@ -30,10 +30,10 @@ as_json_option = click.option("--json", "json_", is_flag=True, help="Print for m
 async def opened_keys(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
     """Open the database and what makes keys."""
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import insist_migrated
     from pepay_core.storage.opening import open_store
 
@@ -41,7 +41,7 @@ async def opened_keys(invocation: Invocation) -> AsyncIterator[tuple[Store, Keep
     vault = open_vault(settings, invocation.environ)
     await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, clock) as store:
-        await check_key(store, vault)
+        await unlock(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)
 
 

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
+    "secrets": Entry("pepay_core.cli.secrets:secrets", "Replace the master key."),
     "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
     "trigger": Entry("pepay_core.cli.triggering:trigger", "Make an event happen in the test environment."),
     "tx": Entry("pepay_core.cli.transactions:tx", "Say what became of a transaction."),

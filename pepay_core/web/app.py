@@ -19,13 +19,18 @@ from pepay_core.web.api import (
     connect,
     invoices,
     ledger,
+    members,
     merchant,
     offers,
+    platform,
     refunds,
+    second_factors,
     self_service,
+    session,
     solana_pay,
     streams,
     transactions,
+    user,
     wallets,
     webhooks,
 )
@@ -34,7 +39,7 @@ from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.asgi.stack import layered
-from pepay_core.web.checkout import pages
+from pepay_core.web.checkout import helping, pages
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
@@ -60,6 +65,11 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *session.OPERATIONS,
+    *second_factors.OPERATIONS,
+    *user.OPERATIONS,
+    *members.OPERATIONS,
+    *platform.OPERATIONS,
     *audit.OPERATIONS,
     *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
@@ -123,6 +133,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *helping.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,

@@ -64,7 +64,7 @@ class Listening:
 @pytest.fixture(scope="module")
 def database():
     """One is enough: whoever listens does so over HTTP."""
-    return None
+    return
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
-from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
+from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, KeyringRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
@@ -55,6 +55,7 @@ __all__ = [
     "InvitationRow",
     "InvoiceRow",
     "KeyRow",
+    "KeyringRow",
     "LeaseRow",
     "LetterRow",
     "MailRow",
@@ -108,4 +109,5 @@ TABLES: Final[tuple[type[Table], ...]] = (
     AuditRow,
     AuditHeadRow,
     GrantRow,
+    KeyringRow,
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pepay_core.web.schemas import Seconds
+from pepay_core.web.schemas import Seconds  # noqa: TC001 - msgspec reads the annotations
 
 
 class User(msgspec.Struct):

@@ -106,6 +106,15 @@ class View:
     """Wallet apps that can be opened to pay."""
     natives: frozenset[str] = field(default_factory=frozenset[str])
     networks: Networks = field(default_factory=Networks)
+    help: Mapping[str, Any] | None = None
+    """What the buyer can do by himself, in the states in which that is asked."""
+
+    @property
+    def again(self) -> str | None:
+        """The asset in which an order whose time is over goes on: the one that was chosen, or the first that can be."""
+        if self.option is not None:
+            return str(self.option["asset"])
+        return next((str(each["asset"]) for each in self.invoice["payment_options"] if each["available"]), None)
 
     @property
     def here(self) -> str:
@@ -129,6 +138,11 @@ class View:
     def text(self) -> str:
         """What the state means, and what happens next."""
         return self.say("text")
+
+    @property
+    def told(self) -> str:
+        """What those are told who cannot see that the state has changed."""
+        return self.title if self.state is State.CHOOSE else f"{self.title} {self.text}"
 
     def say(self, part: str) -> str:
         """Return a sentence about the state."""

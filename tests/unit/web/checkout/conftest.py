@@ -8,7 +8,7 @@ import pytest
 
 from pepay_core.services.revisions import Network, Networks
 from pepay_core.web.checkout.languages import language
-from pepay_core.web.checkout.pages import _rendered
+from pepay_core.web.checkout.pages import rendered
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import Visit, view
 
@@ -64,7 +64,7 @@ class Samples:
 
     def page(self, **changed: Any) -> str:
         """Return the page of the same."""
-        return _rendered("pay.html", self.view(**changed))
+        return rendered(self.view(**changed))
 
 
 @pytest.fixture
