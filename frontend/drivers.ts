@@ -30,7 +30,7 @@ export function why(error: any): string {
   if (error instanceof Trouble) return error.why;
   const code = codeOf(error);
   const text = String(error?.message ?? error);
-  if (code === 4001 || code === "ACTION_REJECTED" || /reject|denied|declin|cancel/i.test(text)) return "rejected";
+  if (code === 4001 || /reject|denied|declin|cancel/i.test(text)) return "rejected";
   if (/insufficient|exceeds (the )?balance|not enough/i.test(text)) return "funds";
   if (code === -32002 || /already pending/i.test(text)) return "pending";
   if (code === 4100 || /locked|unauthori[sz]ed/i.test(text)) return "locked";
@@ -116,9 +116,8 @@ function ethereum(provider: any): Pick<Wallet, "connect" | "pay"> {
 async function mined(ask: (method: string, params: any[]) => Promise<any>, batch: unknown): Promise<string> {
   for (;;) {
     const told = await ask("wallet_getCallsStatus", [batch]);
-    const hash = told?.receipts?.[0]?.transactionHash;
-    if (hash) return hash;
-    if (told?.status >= 400) throw new Trouble("failed");
+    if (told.receipts?.[0]) return told.receipts[0].transactionHash;
+    if (told.status >= 400) throw new Trouble("failed");
     await new Promise((done) => setTimeout(done, 1000));
   }
 }

@@ -33,13 +33,11 @@ const base = new URL((document.currentScript as HTMLScriptElement).src).origin;
 const PATIENCE = 15_000;
 
 const wallets = new Map<string, Wallet>();
-let newcomer = (): void => {};
+const lenders = new Set<() => void>();
 discover((wallet) => {
   wallets.set(wallet.id, wallet);
-  newcomer();
+  lenders.forEach((lend) => lend());
 });
-
-const css = (element: HTMLElement, style: Partial<CSSStyleDeclaration>): void => void Object.assign(element.style, style);
 
 function open(options: Options): Session {
   const { invoice, token, mode = "modal" } = options;
@@ -56,50 +54,47 @@ function open(options: Options): Session {
   iframe.src = address({ embed: "1", parent: location.origin });
   iframe.title = "Payment";
   iframe.allow = "clipboard-write";
-  css(iframe, { border: "0", width: "100%", height: "560px", display: "block", colorScheme: "normal", background: "transparent" });
+  // Styles of single elements, set by script, pass every policy of a shop's page.
+  iframe.style.cssText = "display:block;width:100%;height:560px;border:0;color-scheme:normal";
 
-  const emit = (type: string, detail: object): void => void document.dispatchEvent(new CustomEvent(`pepay:${type}`, { detail: { invoice, ...detail } }));
+  /** Tell the shop's page, by an event and by a function that it gave. */
+  const emit = (type: string, detail?: object, told?: unknown): void => {
+    document.dispatchEvent(new CustomEvent(`pepay:${type}`, { detail: { invoice, ...detail } }));
+    (options as any)[`on${type[0]!.toUpperCase()}${type.slice(1)}`]?.(told);
+  };
   const say = (type: string, more: object): void => iframe.contentWindow?.postMessage({ source: "pepay-host", v: 1, type, ...more }, base);
   const lend = (): void => say("wallets", { list: [...wallets.values()].map(({ id, name, icon, family }) => ({ id, name, icon, family })) });
 
-  const fail = (code: string): void => {
-    emit("error", { code });
-    options.onError?.({ code });
-  };
-
   async function ask(said: any, what: (wallet: Wallet) => Promise<string>): Promise<void> {
     const wallet = wallets.get(said.id);
-    if (!wallet) return;
-    const answer = await what(wallet).then(
-      (result) => ({ result }),
-      (error) => ({ error: why(error) }),
-    );
+    const answer = wallet
+      ? await what(wallet).then(
+          (result) => ({ result }),
+          (error) => ({ error: why(error) }),
+        )
+      : { error: "failed" };
     say("wallet.result", { req: said.req, ...answer });
   }
 
   let ready = false;
+  let dialog: HTMLDialogElement | undefined;
   const heard: Record<string, (said: any) => void> = {
     ready() {
       if (!ready) {
         ready = true;
-        emit("ready", {});
-        options.onReady?.();
+        emit("ready");
       }
-      newcomer = lend;
+      lenders.add(lend);
       lend();
     },
     resize({ height }) {
       if (Number.isFinite(height) && height > 0) iframe.style.height = `${Math.min(height, 4000)}px`;
     },
     status({ status }) {
-      if (typeof status !== "string") return;
-      emit("status", { status });
-      options.onStatus?.(status);
+      if (typeof status === "string") emit("status", { status }, status);
     },
     submitted({ hash }) {
-      if (typeof hash !== "string") return;
-      emit("submitted", { hash });
-      options.onSubmitted?.(hash);
+      if (typeof hash === "string") emit("submitted", { hash }, hash);
     },
     close: () => close(),
     "wallet.connect": (said) => void ask(said, (wallet) => wallet.connect()),
@@ -116,27 +111,27 @@ function open(options: Options): Session {
   // A page that may not be framed says nothing at all: after a while the buyer is shown another way.
   const late = setTimeout(() => {
     if (ready) return;
-    fail("not_ready");
+    const error = { code: "not_ready" };
+    emit("error", error, error);
     const link = document.createElement("a");
     link.href = address({});
     link.target = "_blank";
     link.rel = "noopener";
     link.textContent = "Open the payment page";
-    css(link, { display: "block", padding: "16px", textAlign: "center" });
+    link.style.cssText = "display:block;padding:16px";
     iframe.after(link);
   }, PATIENCE);
 
-  let dialog: HTMLDialogElement | null = null;
   let closed = false;
   const close = (): void => {
     if (closed) return;
     closed = true;
     clearTimeout(late);
     removeEventListener("message", listen);
+    lenders.delete(lend);
     dialog?.close();
     (dialog ?? iframe).remove();
-    emit("close", {});
-    options.onClose?.();
+    emit("close");
   };
 
   if (mode === "inline") {
@@ -146,13 +141,12 @@ function open(options: Options): Session {
   } else {
     dialog = document.createElement("dialog");
     dialog.setAttribute("aria-label", "Payment");
-    const small = "(max-width: 480px)";
-    css(dialog, { padding: "0", border: "0", margin: "auto", borderRadius: matchMedia(small).matches ? "0" : "16px", overflow: "auto", boxSizing: "border-box" });
-    css(dialog, { width: "min(440px, 100vw)", maxWidth: "100vw", maxHeight: "100dvh", background: "transparent", boxShadow: "0 24px 64px #0b122059" });
+    dialog.style.cssText = "width:440px;padding:0;border:0;border-radius:16px;overflow:auto";
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       close();
     });
+    iframe.name = "pepay-modal";
     dialog.append(iframe);
     document.body.append(dialog);
     dialog.showModal();
@@ -161,17 +155,11 @@ function open(options: Options): Session {
   return { iframe, theme: (theme) => say("theme", { theme }), close };
 }
 
+/** Open what an element's `data-pepay-…` say; `data-pepay-invoice` is the option `invoice`, and so on. */
 function openFor(element: HTMLElement): void {
-  const { pepayInvoice, pepayToken, pepayMode, pepayTarget, pepayTheme, pepayLang, pepayMethod } = element.dataset;
-  open({
-    invoice: pepayInvoice!,
-    token: pepayToken ?? "",
-    mode: (pepayMode ?? "modal") as Mode,
-    target: pepayTarget ?? element,
-    theme: (pepayTheme ?? "") as Theme,
-    lang: pepayLang ?? "",
-    method: pepayMethod ?? "",
-  });
+  const options: Record<string, unknown> = { target: element };
+  for (const [name, value] of Object.entries(element.dataset)) if (name.startsWith("pepay")) options[name.slice(5).toLowerCase()] = value;
+  open(options as unknown as Options);
 }
 
 const ACTED_ON = "button[data-pepay-invoice], a[data-pepay-invoice]";

@@ -29,6 +29,8 @@ const ask = (type: string, fields: object): Promise<any> =>
 /** Say that the page is there, tell its size and its state as they change, and call `found` for each wallet that is lent. */
 export function converse(found: (wallet: Wallet) => void): void {
   if (!framed) return;
+  // Only a modal can be closed from inside.
+  if (window.name === "pepay-modal") root.dataset["modal"] = "";
   addEventListener("message", (event) => {
     const said = event.data;
     if (event.source !== parent || event.origin !== host || said?.source !== "pepay-host" || said.v !== 1) return;
@@ -36,8 +38,17 @@ export function converse(found: (wallet: Wallet) => void): void {
     else if (said.type === "wallet.result") settle(said);
     else if (said.type === "theme" && ["auto", "light", "dark"].includes(said.theme)) root.dataset["theme"] = said.theme;
   });
-  addEventListener("keydown", (event) => event.key === "Escape" && tell("close"));
+  addEventListener("keydown", (event) => event.key === "Escape" && "modal" in root.dataset && tell("close"));
   document.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && tell("close"));
+
+  // The shop may know already how its buyer wants to pay; who then wants it otherwise is asked.
+  const query = new URLSearchParams(location.search);
+  const method = query.get("method");
+  if (method && !query.has("change")) {
+    for (const each of document.querySelectorAll<HTMLButtonElement>("button[data-method]")) {
+      if (each.value === method || each.dataset["method"] === method) each.click();
+    }
+  }
 
   let status: string | undefined;
   let height = 0;

@@ -3,52 +3,59 @@
 import { discover, Trouble, why } from "./drivers";
 import type { Wallet } from "./drivers";
 import { converse, invoice, tell } from "./frame";
+import { SENT } from "./page";
 
 const known: Wallet[] = [];
-const RETRY = 60_000;
+const buttons = new WeakMap<Wallet, HTMLElement>();
 
 /** How far a payment by wallet has come; the page's parts are replaced while it runs, so it is kept here. */
 interface State {
   text: string;
   busy?: boolean;
   alarm?: boolean;
-  hash?: string;
 }
 let state: State = { text: "" };
-let patience: ReturnType<typeof setTimeout> | undefined;
 
 /** Find wallets, and show them wherever the page has a place for them, now and in parts that come later. */
 export function wallets(): void {
-  const add = (wallet: Wallet): void => {
+  const add = (wallet: Wallet, outer: boolean): void => {
     // The page around this one and this one may both have a wallet; the outer one is asked, as not every wallet answers in a frame.
     const same = known.findIndex((each) => each.family === wallet.family && each.name === wallet.name);
     if (same < 0) known.push(wallet);
-    else known[same] = wallet;
+    else if (outer) known[same] = wallet;
     show();
   };
-  discover(add);
-  converse(add);
+  discover((wallet) => add(wallet, false));
+  converse((wallet) => add(wallet, true));
   show();
 }
 
-/** Draw the buttons into the page's place for them: call it when the page's parts were replaced. */
+const place = (): HTMLElement | null => document.querySelector("[data-wallets]");
+
+/** Draw the buttons into the page's place for them: call it when the page has changed. */
 export function show(): void {
-  const place = document.querySelector<HTMLElement>("[data-wallets]");
-  if (!place) return;
-  const usable = known.filter((wallet) => wallet.family === place.dataset["family"]);
-  place.hidden = !usable.length && !state.text;
-  place.querySelector("[data-list]")!.replaceChildren(...(state.hash ? [] : usable.map((wallet) => button(wallet, place))));
-  const told = place.querySelector<HTMLElement>("[data-told]")!;
-  const text = state.hash ? `${state.text}\n${state.hash}` : state.text;
-  if (told.textContent !== text) told.textContent = text;
+  const here = place();
+  // Where there is nothing to pay any more, what was said of paying is over.
+  if (!here) return void (state = { text: "" });
+  const usable = known.filter((wallet) => wallet.family === here.dataset["family"]);
+  here.hidden = !usable.length && !state.text;
+  const wanted = usable.map(button);
+  const list = here.querySelector("[data-list]")!;
+  // What stands there already is left alone, and keeps the keyboard's focus.
+  if (wanted.length !== list.children.length || wanted.some((each, at) => each !== list.children[at])) list.replaceChildren(...wanted);
+  for (const each of wanted) each.ariaDisabled = String(Boolean(state.busy));
+  const told = here.querySelector<HTMLElement>("[data-told]")!;
+  if (told.textContent !== state.text) told.textContent = state.text;
   told.classList.toggle("alarm", Boolean(state.alarm));
 }
 
-function button(wallet: Wallet, place: HTMLElement): HTMLElement {
+function button(wallet: Wallet): HTMLElement {
+  const there = buttons.get(wallet);
+  if (there) return there;
   const made = document.createElement("button");
+  buttons.set(wallet, made);
   made.type = "button";
   made.className = "wallet";
-  made.disabled = Boolean(state.busy);
   if (wallet.icon) {
     const icon = new Image(24, 24);
     icon.alt = "";
@@ -58,7 +65,7 @@ function button(wallet: Wallet, place: HTMLElement): HTMLElement {
   const name = document.createElement("bdi");
   name.textContent = wallet.name;
   made.append(name);
-  made.addEventListener("click", () => void pay(wallet, place));
+  made.addEventListener("click", () => void pay(wallet, place()!));
   return made;
 }
 
@@ -67,11 +74,10 @@ function move(next: State): void {
   show();
 }
 
-async function pay(wallet: Wallet, place: HTMLElement): Promise<void> {
+async function pay(wallet: Wallet, here: HTMLElement): Promise<void> {
   if (state.busy) return;
-  clearTimeout(patience);
-  const asset = place.dataset["asset"];
-  const say = (what: string): string => place.dataset[`say${what[0]!.toUpperCase()}${what.slice(1)}`] ?? "";
+  const asset = here.dataset["asset"];
+  const say = (what: string): string => here.dataset[`say${what[0]!.toUpperCase()}${what.slice(1)}`] ?? "";
   move({ text: say("confirm"), busy: true });
   try {
     const payer = await wallet.connect();
@@ -79,8 +85,9 @@ async function pay(wallet: Wallet, place: HTMLElement): Promise<void> {
     const hash = await wallet.pay(made.requests);
     if (!/^[0-9A-Za-z]{32,128}$/.test(hash)) throw new Trouble("failed");
     tell("submitted", { hash });
-    move({ text: say("sent"), hash });
-    patience = setTimeout(() => move({ text: say("again") }), RETRY);
+    // Nobody shall pay twice: the buttons stay shut until the page says what has become of it.
+    move({ text: say("sent"), busy: true });
+    document.dispatchEvent(new CustomEvent(SENT, { detail: hash }));
     // A hint only: the payment is found without it.
     await post(`${invoice}/submitted`, { hash }).catch(() => {});
   } catch (error) {

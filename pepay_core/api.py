@@ -6,7 +6,7 @@ from pepay_core.contracts.console import Console, Gateway, IssuedDeposit
 from pepay_core.contracts.context import Clock, Http, HttpResponse, PluginContext
 from pepay_core.contracts.converter import ConversionOrder, ConversionQuote, Converter, Intent
 from pepay_core.contracts.notifier import Delivery, Letter, Notifier, Receipt
-from pepay_core.contracts.pages import Page
+from pepay_core.contracts.pages import CheckoutPart, Page
 from pepay_core.contracts.rates import RateProvider
 from pepay_core.contracts.secrets import SecretsDriver
 from pepay_core.domain.assets import Address, AssetId, ChainId, Token, asset_id, canonical_asset, chain_id, chain_of, family_of
@@ -66,6 +66,7 @@ __all__ = [
     "ChainId",
     "ChainUnavailable",
     "Check",
+    "CheckoutPart",
     "Clock",
     "ConfigError",
     "Console",

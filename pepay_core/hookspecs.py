@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import PluginContext
     from pepay_core.contracts.converter import Converter
     from pepay_core.contracts.notifier import Notifier
-    from pepay_core.contracts.pages import Page
+    from pepay_core.contracts.pages import CheckoutPart, Page
     from pepay_core.contracts.rates import RateProvider
     from pepay_core.domain.assets import Token
     from pepay_core.domain.events import Event
@@ -142,6 +142,16 @@ class Hooks:
         When: once, when the web application is built.
         Must: name a template that the plugin ships.
         Fails: the plugin is quarantined.
+        See: ``pepay_core.testing.PluginSuite``.
+        """
+
+    @_spec(since="1.0", on_error=OnError.SKIP)
+    def pepay_checkout(self, invoice: Mapping[str, object], token: str, ctx: PluginContext) -> Iterable[CheckoutPart]:
+        """Contribute parts of the page on which a buyer pays.
+
+        When: each time the page is shown; ``invoice`` is the object that its buyer may see, and ``token`` what opens it.
+        Must: do no I/O, look at ``livemode``, and escape what it puts into ``html``.
+        Fails: the page is shown without the plugin's parts.
         See: ``pepay_core.testing.PluginSuite``.
         """
 

@@ -25,6 +25,7 @@ from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
+from pepay_core.services.connecting import Connecting
 from pepay_core.services.endpoints import Endpoints
 from pepay_core.services.explaining import Explaining
 from pepay_core.services.feeding import Feed
@@ -44,12 +45,16 @@ from pepay_core.services.pricing import RateDesk, RateRules
 from pepay_core.services.publishing import Outbox
 from pepay_core.services.receiving import Receiving
 from pepay_core.services.recording import Recorder
+from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
+from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
 from pepay_core.services.valuing import Valuation
+from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
 from pepay_core.storage.opening import open_store
 from pepay_core.tokens import ClientTokens
@@ -87,6 +92,7 @@ class Runtime:
     desk: RateDesk
     authenticating: Authenticating
     keys: KeepingKeys
+    connecting: Connecting
     people: People
     receiving: Receiving
     lacking: Lacking
@@ -95,6 +101,7 @@ class Runtime:
     invoicing: Invoicing
     endpoints: Endpoints
     feed: Feed
+    viewers: Viewers
     dispatcher: Dispatcher
     mailing: Mailing
     carrier: Carrier
@@ -107,6 +114,8 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    refunding: Refunding
+    self_serving: SelfServing
     recorder: Recorder
     attesting: Attesting
 
@@ -137,6 +146,11 @@ class Runtime:
             else:
                 await stack.enter_async_context(following(runtime))
             yield runtime
+
+    def let_go(self) -> None:
+        """End the answers that have no end, so that a server that stops waits for none of them."""
+        self.store.wakes.leave()
+        self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises Unavailable where this process does not watch it."""
@@ -204,12 +218,13 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     for chain in catalogue.chains.values():
         watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
         keepers[chain.id] = Keeper(watcher, store, heads, outbox, openings, clock, holder=holder)
+    choosing = Choosing(catalogue, heads, valuation, lacking, ids, clock)
     invoicing = Invoicing(
         store=store,
         catalogue=catalogue,
         offering=offering,
         valuation=valuation,
-        choosing=Choosing(catalogue, heads, valuation, lacking, ids, clock),
+        choosing=choosing,
         settling=settling,
         assembler=assembler,
         presenter=presenter,
@@ -220,6 +235,22 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         clock=clock,
         recorder=recorder,
     )
+    keys = KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute)
+    explaining = Explaining(store, catalogue, openings)
+    refunding = Refunding(store, catalogue, settling, outbox, recorder, ids, clock)
+    self_serving = SelfServing(
+        store=store,
+        catalogue=catalogue,
+        offering=offering,
+        choosing=choosing,
+        settling=settling,
+        invoicing=invoicing,
+        explaining=explaining,
+        refunding=refunding,
+        clock=clock,
+    )
+    viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
+    heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
     return Runtime(
         settings=settings,
@@ -232,8 +263,9 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         heads=heads,
         desk=desk,
         authenticating=Authenticating(store, clock, vault),
-        keys=KeepingKeys(store, clock, ids, vault, usual_writes=settings.limits.writes_per_minute),
-        people=compose_people(store, clock, ids, vault),
+        keys=keys,
+        connecting=Connecting(store, clock, keys),
+        people=compose_people(store, clock, ids, vault, settings.server.base_url),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
         preferring=Preferring(store, catalogue, recorder),
@@ -241,6 +273,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         invoicing=invoicing,
         endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
         feed=feed,
+        viewers=viewers,
         dispatcher=dispatcher,
         mailing=mailing,
         carrier=carrier,
@@ -251,8 +284,10 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         openings=openings,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
-        explaining=Explaining(store, catalogue, openings),
+        explaining=explaining,
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
+        refunding=refunding,
+        self_serving=self_serving,
         recorder=recorder,
         attesting=Attesting(store, vault),
     )

@@ -18,7 +18,8 @@ A plugin adds to PePay by implementing hooks: functions in its module, marked wi
 It implements those that it needs, and each may take fewer arguments than its spec, by the same names.
 `ctx` is the plugin's own `PluginContext`: its settings, an HTTP client, a clock, a logger.
 
-Hooks written `def` are called while PePay starts and do no input or output; the drivers that they return do.
+Hooks written `def` do no input or output; the drivers that they return do.
+They are called while PePay starts, unless they say otherwise.
 Hooks written `async def` are awaited for at most ten seconds.
 Plugins are called in the order of `[plugins] enabled`, one at a time, and a hook that fails costs its own plugin only:
 

@@ -140,7 +140,7 @@ def create_key(
         async with _opened(invocation) as (store, keys):
             owner = await _merchant(store, merchant_id)
             async with store.begin() as tx:
-                made, text = await keys.issue(tx, owner, request, livemode=live, made_by=_US)
+                made, text = await keys.issue(tx, owner, request, livemode=live)
         return {
             "id": made.id,
             "merchant": owner,

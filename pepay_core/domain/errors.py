@@ -22,6 +22,7 @@
     │   ├── KeyNotYetValid      the key's time has not come            -> 401
     │   ├── KeyRevoked          the key was withdrawn                  -> 401
     │   ├── SignInFailed        not these words                        -> 401
+    │   ├── InvalidGrant        a shop's code is not good any more     -> 400
     │   ├── Forbidden           the key may not do this                -> 403
     │   ├── MerchantSuspended   the merchant is closed for now         -> 403
     │   ├── EgressRefused       the address is not a public one        -> 422
@@ -193,6 +194,16 @@ class KeyRevoked(Unauthenticated):
     """The API key was withdrawn."""
 
     code = "api_key_revoked"
+
+
+class InvalidGrant(Refused):
+    """The code with which a shop fetches its key was never given, was used, is too old, or is not this shop's."""
+
+    code = "invalid_grant"
+    status = 400
+
+    def __init__(self, message: str = "this code is not good any more, or not for whoever sent it: let the merchant connect the shop again") -> None:
+        super().__init__(message)
 
 
 class Forbidden(Refused):

@@ -15,8 +15,12 @@ API_DATE: Final = "2026-11-01"
 
 INVOICE_CREATED: Final = "invoice.created"
 INVOICE_REVERTED: Final = "invoice.reverted"
+INVOICE_REOPENED: Final = "invoice.reopened"
 INVOICE_RESOLVED: Final = "invoice.resolved"
 INVOICE_PARTIAL_PAYMENT: Final = "invoice.partial_payment"
+REFUND_CREATED: Final = "refund.created"
+REFUND_COMPLETED: Final = "refund.completed"
+REFUND_FAILED: Final = "refund.failed"
 PAYMENT_DETECTED: Final = "payment.detected"
 PAYMENT_CONFIRMED: Final = "payment.confirmed"
 PAYMENT_REVERTED: Final = "payment.reverted"
@@ -35,6 +39,7 @@ TYPES: Final = (
     "invoice.expired",
     "invoice.canceled",
     INVOICE_REVERTED,
+    INVOICE_REOPENED,
     INVOICE_RESOLVED,
     INVOICE_PARTIAL_PAYMENT,
     PAYMENT_DETECTED,
@@ -43,9 +48,9 @@ TYPES: Final = (
     PAYMENT_UNMATCHED,
     "conversion.completed",
     "conversion.failed",
-    "refund.created",
-    "refund.completed",
-    "refund.failed",
+    REFUND_CREATED,
+    REFUND_COMPLETED,
+    REFUND_FAILED,
     CHAIN_DEGRADED,
     CHAIN_RECOVERED,
     WEBHOOK_DISABLED,

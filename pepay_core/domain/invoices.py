@@ -66,6 +66,10 @@ class Action(StrEnum):
     ACCEPT = "accept"
     WRITE_OFF = "write_off"
     REFUND = "refund"
+    REOPEN = "reopen"
+    """The buyer's, within the merchant's policy: a later deadline, which stands in the terms."""
+    EXPIRE = "expire"
+    """Of test invoices: an earlier one."""
 
 
 _RESOLUTIONS: Final = {
@@ -73,6 +77,9 @@ _RESOLUTIONS: Final = {
     Action.WRITE_OFF: Resolution.WRITTEN_OFF,
     Action.REFUND: Resolution.REFUNDED,
 }
+
+RESOLVING: Final = frozenset(_RESOLUTIONS)
+"""The decisions by which a merchant resolves an invoice."""
 
 # However a tolerance is configured, at least this much of the amount must arrive.
 _MAX_TOLERANCE: Final = Decimal("0.05")

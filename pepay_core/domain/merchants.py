@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.invoices import LatePolicy, Tolerance
+from pepay_core.domain.refunds import SelfService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ class Merchant:
     finality: Mapping[ChainId, Finality] = field(default_factory=dict["ChainId", "Finality"])
     branding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embed_origins: tuple[str, ...] = ()
+    self_service: SelfService = field(default_factory=SelfService)
     suspended_at: datetime | None = None
 
 

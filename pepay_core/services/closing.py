@@ -58,7 +58,9 @@ class Closing:
                 covered: dict[ChainId, datetime] = {}
                 ready = [each for each in due if await self._covered(tx, each, covered)]
             for invoice in ready:
-                await self._store.run(lambda tx, invoice=invoice: self._settling.settle(tx, invoice.id, Change(), {}, closing=True))
+                await self._store.run(
+                    lambda tx, invoice=invoice: self._settling.settle(tx, invoice.id, Change(), {}, closing=invoice.terms.expires_at)
+                )
                 closed += 1
             if len(due) < _BATCH:
                 return closed

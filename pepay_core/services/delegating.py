@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pepay_core.domain.errors import Forbidden
 from pepay_core.domain.lifetimes import USUAL
-from pepay_core.domain.merchants import SCOPES
+from pepay_core.domain.merchants import KEY_SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def narrowed(caller: Caller, request: KeyRequest, now: datetime, *, usual_writes: int) -> KeyRequest:
     """Return what is asked for, with the caller's own limits where nothing was said; raises Forbidden where more was asked for than they have."""
     for scope in request.scopes:
-        if scope in SCOPES and not caller.may(scope):
+        if scope in KEY_SCOPES and not caller.may(scope):
             raise Forbidden(f"a key cannot give the scope {scope}, which it does not have", field="scopes")
     return replace(
         request,

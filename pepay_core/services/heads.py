@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pepay_core.domain.assets import ChainId
     from pepay_core.domain.coverage import ChainState
@@ -16,10 +16,19 @@ class Heads:
 
     def __init__(self) -> None:
         self._states: dict[ChainId, ChainState] = {}
+        self._moved: list[Callable[[], object]] = []
+
+    def on_move(self, call: Callable[[], object]) -> None:
+        """Make a call, which must not wait for anything, whenever a chain has come further or fares differently."""
+        self._moved.append(call)
 
     def put(self, state: ChainState) -> None:
         """Remember a state."""
+        before = self._states.get(state.chain)
         self._states[state.chain] = state
+        if before is None or (before.tip, before.health) != (state.tip, state.health):
+            for call in self._moved:
+                call()
 
     def load(self, states: Iterable[ChainState]) -> None:
         """Remember several states."""

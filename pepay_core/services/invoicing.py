@@ -316,6 +316,11 @@ class Invoicing:
         """Return what the holder of the client token may see; raises NotFound. The token is the caller's to check."""
         return self._presenter.for_buyer(await self._dossier(invoice_id))
 
+    async def for_page(self, invoice_id: str) -> tuple[dict[str, Any], Merchant]:
+        """Return what the holder of the client token may see, and the merchant whose page it is; raises NotFound."""
+        dossier = await self._dossier(invoice_id)
+        return self._presenter.for_buyer(dossier), dossier.merchant
+
     async def choose_for_buyer(self, invoice_id: str, asset: str) -> dict[str, Any]:
         """Choose as the buyer."""
         invoice = (await self._dossier(invoice_id)).invoice

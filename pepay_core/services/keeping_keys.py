@@ -15,7 +15,7 @@ from pepay_core.services.authenticating import KeyDigests
 from pepay_core.services.delegating import narrowed
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
-from pepay_core.services.recording import Recorder, operator
+from pepay_core.services.recording import COMMAND_LINE, Recorder, operator
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,20 +70,16 @@ class KeepingKeys:
 
         It is in nothing wider than the caller: scopes, lifetime, addresses, limit. Raises Forbidden, InvalidInput.
         """
+        return await self._store.run(lambda tx: self.make(tx, caller, request))
+
+    async def make(self, tx: Transaction, caller: Caller, request: KeyRequest) -> dict[str, Any]:
+        """Do the same in a transaction that is open."""
         request = narrowed(caller, request, self._clock.now(), usual_writes=self._usual_writes)
-        async with self._store.begin() as tx:
-            key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, made_by=caller.name, by=caller)
+        key, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, by=caller)
         return {**_view(key), "key": text}
 
     async def issue(
-        self,
-        tx: Transaction,
-        merchant: MerchantId,
-        request: KeyRequest,
-        *,
-        livemode: bool,
-        made_by: str | None = None,
-        by: Actor | Caller | None = None,
+        self, tx: Transaction, merchant: MerchantId, request: KeyRequest, *, livemode: bool, by: Actor | Caller | None = None
     ) -> tuple[ApiKey, str]:
         """Store a new key and return it with its text, which is not stored: for whoever needs no key to make one, the operator if nobody else."""
         now, secret = self._clock.now(), self._digests.secret()
@@ -102,7 +98,7 @@ class KeepingKeys:
             allowed_ips=tuple(str(ip_network(each, strict=False)) for each in request.allowed_ips),
             writes_per_minute=request.writes_per_minute,
             not_before=begins if begins > now else None,
-            made_by=made_by,
+            made_by=by.name if by else COMMAND_LINE,
         )
         await tx.keys.add(key)
         await self.recorder.note(tx, by or operator(merchant, livemode=livemode), "key.created", key.id, _noted(key))
@@ -131,11 +127,11 @@ class KeepingKeys:
                 left = (caller.expires_at - now) // timedelta(seconds=1)
                 request = replace(request, expires_in=max(SHORTEST, min(request.expires_in, left)))
             request = narrowed(caller, request, now, usual_writes=self._usual_writes)
-            new, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, made_by=caller.name, by=caller)
+            new, text = await self.issue(tx, caller.merchant, request, livemode=caller.livemode, by=caller)
             ends = now + timedelta(seconds=overlap)
             old = replace(old, expires_at=ends if old.expires_at is None else min(old.expires_at, ends))
             await tx.keys.save(old)
-            await self.recorder.note(tx, caller, "key.rotated", old.id, {"name": old.name, "by": new.id})
+            await self.recorder.note(tx, caller, "key.rotated", old.id, {"by": new.id, "expires_at": seconds(old.expires_at)})
             return {**_view(new), "key": text, "replaces": old.id, "replaced_expires_at": seconds(old.expires_at)}
 
         return await self._store.run(work)
@@ -149,7 +145,7 @@ class KeepingKeys:
                 raise NotFound("this key is revoked already")
             revoked = replace(found, revoked_at=self._clock.now())
             await tx.keys.save(revoked)
-            await self.recorder.note(tx, caller, "key.revoked", revoked.id, {"name": revoked.name})
+            await self.recorder.note(tx, caller, "key.revoked", found.id, {"name": found.name})
             return revoked
 
         return _view(await self._store.run(work))

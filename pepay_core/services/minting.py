@@ -59,6 +59,10 @@ class Ids:
         """Return a new quote id."""
         return ids.QuoteId(self._make(ids.QUOTE))
 
+    def refund(self) -> ids.RefundId:
+        """Return a new refund id."""
+        return ids.RefundId(self._make(ids.REFUND))
+
     def mail(self) -> ids.MailId:
         """Return a new mail id."""
         return ids.MailId(self._make(ids.MAIL))

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from pepay_core.domain.assets import Address, AssetId, ChainId
     from pepay_core.domain.audit import AuditEntry
     from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.connecting import Grant
     from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, WalletId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
     from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
     from pepay_core.domain.rates import AgreedRate, NoRate, Pair
+    from pepay_core.domain.refunds import Refund
     from pepay_core.domain.sweeps import Balance, Sweep
     from pepay_core.services.allowing import Counting
     from pepay_core.services.paging import Page, Slice
@@ -100,6 +102,10 @@ class Invoices(Protocol):
 
     async def totals(self, merchant: MerchantId, *, livemode: bool, where: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, str, str]]:
         """Return ``(status, currency) -> (count, sum of amounts, sum paid)``, the sums as exact decimal texts."""
+        ...
+
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        """Return the versions of those of the invoices that there are."""
         ...
 
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
@@ -179,6 +185,21 @@ class Payments(Protocol):
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Payment]:
         """Return payments, newest first; ``where``: invoice, status, asset, transaction, created_from, created_to (all optional)."""
+        ...
+
+
+class Refunds(Protocol):
+    """Money that buyers asked back."""
+
+    async def add(self, refund: Refund) -> None: ...
+    async def get(self, merchant: MerchantId, refund: RefundId, *, livemode: bool, lock: bool = False) -> Refund: ...
+    async def of(self, invoice: InvoiceId) -> list[Refund]:
+        """Return an invoice's refunds, oldest first."""
+        ...
+
+    async def save(self, refund: Refund) -> None: ...
+    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Refund]:
+        """Return refunds, newest first; ``where``: invoice, status (all optional)."""
         ...
 
 
@@ -319,6 +340,19 @@ class Mails(Protocol):
         ...
 
 
+class Grants(Protocol):
+    """Consents to give a shop a key."""
+
+    async def add(self, grant: Grant) -> None: ...
+    async def take(self, digest: str) -> Grant | None:
+        """Use one up; None when it was used already."""
+        ...
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget those that have expired."""
+        ...
+
+
 class Chains(Protocol):
     """Checkpoints, coverage and health per chain."""
 
@@ -448,12 +482,14 @@ class Transaction(Protocol):
     destinations: Destinations
     quotes: Quotes
     payments: Payments
+    refunds: Refunds
     sweeps: Sweeps
     ledger: Ledger
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
     mails: Mails
+    grants: Grants
     chains: Chains
     rates: Rates
     idempotency: Idempotency

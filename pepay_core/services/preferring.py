@@ -13,6 +13,7 @@ from pepay_core.domain.chains import FINALIZED, Finality, FinalityBand
 from pepay_core.domain.errors import InvalidInput, Refused, UnknownAsset
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.origins import parse_origin
+from pepay_core.domain.refunds import ClaimPolicy
 from pepay_core.services.presenting import finality_bands, seconds
 from pepay_core.services.recording import changed_fields
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from pepay_core.domain.assets import AssetId, ChainId
     from pepay_core.domain.merchants import Merchant
+    from pepay_core.domain.refunds import SelfService
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.callers import Caller
     from pepay_core.services.ports import Store
@@ -79,6 +81,7 @@ class Preferring:
             "finality": lambda: self._finality(merchant, value),
             "branding": lambda: _branding(merchant.branding, value),
             "embed_origins": lambda: _origins(value),
+            "self_service": lambda: _self_service(value, merchant.self_service),
         }
         return replace(merchant, **{field: readers[field]()})
 
@@ -147,6 +150,12 @@ class Preferring:
             "finality": {chain: finality_bands(rule) for chain, rule in merchant.finality.items()},
             "branding": {key: merchant.branding.get(key) for key in BRANDING},
             "embed_origins": list(merchant.embed_origins),
+            "self_service": {
+                "new_quote": merchant.self_service.new_quote,
+                "lookup": merchant.self_service.lookup,
+                "claims": str(merchant.self_service.claims),
+                "claim_minimum": money.plain(merchant.self_service.claim_minimum, places=2),
+            },
             "created_at": seconds(merchant.created_at),
         }
 
@@ -208,3 +217,12 @@ def _origins(value: Sequence[str]) -> tuple[str, ...]:
         raise InvalidInput(f"must have at most {MAX_ORIGINS} origins", field="embed_origins")
     origins = [parse_origin(text, field=f"embed_origins.{place}") for place, text in enumerate(value)]
     return tuple(dict.fromkeys(origins))
+
+
+def _self_service(given: Mapping[str, Any], present: SelfService) -> SelfService:
+    changes = {key: value for key, value in given.items() if value is not None}
+    if "claims" in changes:
+        changes["claims"] = ClaimPolicy(changes["claims"])
+    if "claim_minimum" in changes:
+        changes["claim_minimum"] = money.parse_amount(changes["claim_minimum"], decimals=3, field="self_service.claim_minimum")
+    return replace(present, **changes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain import money
 from pepay_core.domain.assets import chain_of
-from pepay_core.domain.invoices import OPEN, Action, Status, assess
+from pepay_core.domain.invoices import OPEN, RESOLVING, Status, assess
 from pepay_core.domain.payments import Mismatch, Payment, PaymentStatus, is_deep
 from pepay_core.services.quoting import make_remainder, quote_of
 from pepay_core.services.sweeping import record_departures
@@ -50,13 +50,15 @@ class Change:
 
     ``arrived`` are transfers seen on the chain, new or seen before; ``left`` are payments whose block is gone and that were not seen
     again; ``prices`` is what one unit of an asset is worth now, for transfers that no quote covers; ``heard`` is what other sources say
-    of transfers (None: there is nobody to ask), and what is not in it does not become final.
+    of transfers (None: there is nobody to ask), and what is not in it does not become final. ``until`` is a new deadline; the invoice is
+    open again.
     """
 
     arrived: Sequence[Transfer] = ()
     left: frozenset[PaymentId] = frozenset()
     prices: Mapping[AssetId, Decimal] = field(default_factory=dict["AssetId", "Decimal"])
     decision: Decision | None = None
+    until: datetime | None = None
     heard: Mapping[TransferKey, Testimony | None] = field(default_factory=dict["TransferKey", "Testimony | None"])
 
 
@@ -81,11 +83,13 @@ class Settling:
         self._ids = ids
         self._clock = clock
 
-    async def settle(self, tx: Transaction, invoice_id: InvoiceId, change: Change, tips: Mapping[ChainId, Tip], *, closing: bool = False) -> Invoice:
+    async def settle(
+        self, tx: Transaction, invoice_id: InvoiceId, change: Change, tips: Mapping[ChainId, Tip], *, closing: datetime | None = None
+    ) -> Invoice:
         """Apply a change and return the invoice as it is afterwards.
 
-        ``tips`` are the chains' newest blocks, by which payments become final; ``closing`` says that all its chains were covered past
-        its deadline.
+        ``tips`` are the chains' newest blocks, by which payments become final; ``closing`` is the deadline past which all its chains were
+        covered, and says nothing where the invoice has another one meanwhile.
         """
         invoice = await tx.invoices.find(invoice_id, lock=True)
         if invoice is None:
@@ -100,18 +104,19 @@ class Settling:
         after = {key: self._price(payment, change.prices) for key, payment in after.items()}
 
         decisions = (*invoice.decisions, change.decision) if change.decision else invoice.decisions
-        closed_at = invoice.closed_at or (now if closing else None)
+        terms = replace(invoice.terms, expires_at=change.until) if change.until else invoice.terms
+        closed_at = None if change.until else invoice.closed_at or (now if closing == terms.expires_at else None)
         covered = _FOREVER if closed_at else datetime.min.replace(tzinfo=UTC)
 
         def judge() -> Assessment:
-            return assess(invoice.terms, after.values(), {quote.id: quote for quote in quotes}, decisions, covered)
+            return assess(terms, after.values(), {quote.id: quote for quote in quotes}, decisions, covered)
 
         state = judge()
         after = {key: replace(payment, value=state.values[key]) for key, payment in after.items()}
         after = {key: self._finalise(payment, merchant, tips, change.heard, now) for key, payment in after.items()}
         state = judge()
 
-        remainder = self._remainder(invoice, state, quotes, after.values(), now, closed=closed_at is not None)
+        remainder = self._remainder(replace(invoice, terms=terms), state, quotes, after.values(), now, closed=closed_at is not None)
         if remainder is not None:
             await tx.quotes.add(remainder)
         changed = {key: payment for key, payment in after.items() if before.get(key) != payment}
@@ -127,6 +132,7 @@ class Settling:
         settled = state.status in {Status.PAID, Status.OVERPAID}
         result = replace(
             invoice,
+            terms=terms,
             assessment=state,
             decisions=decisions,
             closed_at=closed_at,
@@ -136,7 +142,7 @@ class Settling:
         await self._write_payments(tx, result, before, changed, now)
         await tx.invoices.save(result)
         await self._publish(
-            tx, invoice, result, merchant, before, changed, decided=change.decision is not None and change.decision.action is not Action.CANCEL
+            tx, invoice, result, merchant, before, changed, decided=change.decision is not None and change.decision.action in RESOLVING
         )
         return result
 

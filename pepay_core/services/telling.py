@@ -46,11 +46,13 @@ def invoice_events(
 ) -> list[str]:
     """Return the events that a change of an invoice causes: one for each change of status, named after the new one.
 
-    A step back is what only a reorganisation can cause, and is told as ``invoice.reverted``.
+    One with a later deadline is open again, and told as that. A step back is what only a reorganisation can cause: ``invoice.reverted``.
     """
     kinds: list[str] = []
     was, now = old.assessment, new.assessment
-    if was.status is not now.status:
+    if new.terms.expires_at > old.terms.expires_at:
+        kinds.append(events.INVOICE_REOPENED)
+    elif was.status is not now.status:
         back = _PROGRESS[now.status] < _PROGRESS[was.status] and now.status is not Status.CANCELED
         kinds.append(events.INVOICE_REVERTED if back else f"invoice.{now.status}")
     elif now.status is Status.UNDERPAID and any(key not in before and payment.counts for key, payment in changed.items()):

@@ -15,6 +15,7 @@ from pepay_core.domain.errors import InvalidInput
 from pepay_core.domain.invoices import Action, Decision
 from pepay_core.domain.jsontext import Number
 from pepay_core.domain.rates import Evidence
+from pepay_core.domain.refunds import ClaimPolicy, SelfService
 from pepay_core.domain.sources import Source, SourceState
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ def from_amount(text: str | None) -> Decimal | None:
 def from_assets(text: str | None) -> tuple[AssetId, ...] | None:
     """Read a list of assets; None stands for all."""
     return None if text is None else tuple(AssetId(each) for each in from_json(text))
+
+
+def to_self_service(allowed: SelfService) -> str:
+    """Write what buyers may do by themselves."""
+    return to_json(
+        {
+            "new_quote": allowed.new_quote,
+            "lookup": allowed.lookup,
+            "claims": str(allowed.claims),
+            "claim_minimum": money.plain(allowed.claim_minimum),
+        }
+    )
+
+
+def from_self_service(text: str) -> SelfService:
+    """Read what buyers may do by themselves; nothing written is what is usual."""
+    if not text:
+        return SelfService()
+    read = from_json(text)
+    return SelfService(read["new_quote"], read["lookup"], ClaimPolicy(read["claims"]), Decimal(read["claim_minimum"]))
 
 
 def to_evidence(evidence: Sequence[Evidence]) -> str:

@@ -9,12 +9,14 @@ from pepay_core.storage.repositories.chains import ChainRepository, RateReposito
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
 from pepay_core.storage.repositories.events import EventRepository
 from pepay_core.storage.repositories.facts import FactRepository
+from pepay_core.storage.repositories.grants import GrantRepository
 from pepay_core.storage.repositories.invoices import InvoiceRepository
 from pepay_core.storage.repositories.ledger import LedgerRepository
 from pepay_core.storage.repositories.mails import MailRepository
 from pepay_core.storage.repositories.members import InvitationRepository, MemberRepository
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
+from pepay_core.storage.repositories.refunds import RefundRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
@@ -40,11 +42,13 @@ class UnitOfWork:
         self.destinations: ports.Destinations = DestinationRepository(session)
         self.quotes: ports.Quotes = QuoteRepository(session)
         self.payments: ports.Payments = PaymentRepository(session)
+        self.refunds: ports.Refunds = RefundRepository(session)
         self.sweeps: ports.Sweeps = SweepRepository(session)
         self.ledger: ports.Ledger = LedgerRepository(session)
         self.events: ports.Events = EventRepository(session)
         self.endpoints: ports.Endpoints = EndpointRepository(session)
         self.deliveries: ports.Deliveries = DeliveryRepository(session)
+        self.grants: ports.Grants = GrantRepository(session)
         self.mails: ports.Mails = MailRepository(session)
         self.chains: ports.Chains = ChainRepository(session)
         self.rates: ports.Rates = RateRepository(session)

@@ -13,7 +13,22 @@ from litestar.static_files import create_static_files_router
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
 from pepay_core.web import contact, embed, health, reference
-from pepay_core.web.api import api_keys, audit, invoices, ledger, merchant, offers, solana_pay, streams, transactions, wallets, webhooks
+from pepay_core.web.api import (
+    api_keys,
+    audit,
+    connect,
+    invoices,
+    ledger,
+    merchant,
+    offers,
+    refunds,
+    self_service,
+    solana_pay,
+    streams,
+    transactions,
+    wallets,
+    webhooks,
+)
 from pepay_core.web.api import checkout as checkout_api
 from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
@@ -25,6 +40,7 @@ from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
 from pepay_core.web.problems import problem_of
+from pepay_core.web.sessions import GoElsewhere
 from pepay_core.web.templating import STATIC
 
 if TYPE_CHECKING:
@@ -45,7 +61,10 @@ OPERATIONS = (
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit.OPERATIONS,
+    *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
+    *self_service.OPERATIONS,
+    *refunds.OPERATIONS,
     *solana_pay.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""
@@ -78,6 +97,8 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
     base_url = settings.server.base_url
 
     def refused(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+        if isinstance(exc, GoElsewhere):
+            return Response(b"", status_code=303, media_type="text/html", headers={"Location": exc.location})
         problem = problem_of(exc)
         # Where another origin may ask, it must be able to read why it is refused.
         opened = request.scope.get("route_handler") is not None and request.route_handler.opt.get("open_to_origins", False)
@@ -86,8 +107,9 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
         return Response(body, status_code=problem.status, media_type=media_type.partition(";")[0], headers=headers)
 
     async def touch(request: Request[Any, Any, Any]) -> None:
-        caller = facts(request.scope).caller
-        if caller is None:
+        known = facts(request.scope)
+        caller = known.caller
+        if caller is None or known.signed_in is not None:
             return
         # The answer has been sent: that a note of it could not be made is nobody's error.
         with contextlib.suppress(Unavailable):

@@ -1,4 +1,4 @@
-"""The script by which a shop's page opens the checkout: ``/embed/v1.js``, which stays compatible, and one address for each release, which never changes."""
+"""The script by which a shop's page opens the checkout: ``/embed/v1.js`` stays compatible, and each release has an address that never changes."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from pepay_core.services.idempotency import Remembering
+from pepay_core.web.browsers import Browsers
 from pepay_core.web.mount import mount
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def lifespan(factory: RuntimeFactory) -> Callable[[Litestar], AbstractAsyncConte
         async with factory() as runtime:
             app.state.runtime = runtime
             app.state.remembering = Remembering(runtime.store, runtime.clock, runtime.vault)
+            app.state.browsers = Browsers(runtime.vault, runtime.settings.server.base_url)
             app.state.allowances.share(runtime.store.shared_counts())
             mount(app, runtime.assembly)
             yield

@@ -20,6 +20,7 @@ from pepay_core.domain.ids import is_id
 from pepay_core.domain.jsontext import encode
 from pepay_core.services.idempotency import Remember, check_key, fingerprint
 from pepay_core.services.paging import Slice
+from pepay_core.web.access import ANYBODY, BUYER, DOOR, ENTERING, is_scope
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.decoding import decode_body, decode_query
 from pepay_core.web.schemas import Nothing
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
     from pepay_core.services.callers import Caller
     from pepay_core.services.idempotency import Remembering
+    from pepay_core.services.people.sessions import SignedIn
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -41,9 +43,6 @@ MAX_PATH_TEXT: Final = 200
 EVENT_STREAM: Final = "text/event-stream"
 
 ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
-
-ANYBODY: Final = "anybody"
-"""The marker of a public operation; everything else needs a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,13 @@ class Call(Generic[Q, B]):
     remember: Remember | None
     request: Request[Any, Any, Any]
 
+    @property
+    def signed_in(self) -> SignedIn:
+        """Whose session the call was made with; only of what is for people who sign in."""
+        found = facts(self.request.scope).signed_in
+        assert found is not None
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -70,7 +76,9 @@ class Operation:
     description: str
     tag: str
     access: str
-    """A scope, or ANYBODY, or ``buyer``: the holder of the invoice's client token."""
+    """A scope, or one of the markers of :mod:`pepay_core.web.access`."""
+    fresh: bool
+    """Whether a user must have signed in within the last minutes; keys are not asked."""
     status: int
     ids: Mapping[str, str]
     """The prefixes of the ids in the path; other path parameters are free text."""
@@ -81,14 +89,16 @@ class Operation:
     refuses: tuple[type[PePayError], ...]
     remembers: bool
     streams: bool
+    opens: bool
+    """Whether it puts another session in the place of the caller's."""
     open_to_origins: bool
     """Whether pages of other origins may call it."""
     run: Callable[[Call[Any, Any]], Awaitable[Answer]] = field(repr=False)
 
     @property
     def idempotent(self) -> bool:
-        """Whether it takes an Idempotency-Key."""
-        return self.method == "POST"
+        """Whether it takes an Idempotency-Key. What opens a session does not: a stored answer would open it twice."""
+        return self.method == "POST" and self.access not in {ANYBODY, DOOR, ENTERING} and not self.opens
 
 
 def operation(
@@ -106,12 +116,16 @@ def operation(
     refuses: tuple[type[PePayError], ...] = (),
     remembers: bool = False,
     streams: bool = False,
+    fresh: bool = False,
+    opens: bool = False,
     open_to_origins: bool = False,
 ) -> Callable[[Callable[[Call[Any, Any]], Awaitable[Answer]]], Operation]:
     """Make an operation of an async function; its docstring is its summary and description in the document.
 
     ``remembers``: it stores its own answer under the idempotency key, in the transaction of its effect.
     ``streams``: it answers with server-sent events, each of which holds what it ``gives``, for as long as both sides like.
+    ``fresh``: it can do much, so users are asked to have signed in within the last minutes.
+    ``opens``: it gives the caller another session, so its answer is not kept for repetition.
     ``open_to_origins``: pages of other origins may call it and read what it gives; only for what a token in the address protects.
     """
 
@@ -125,6 +139,7 @@ def operation(
             description=description.strip(),
             tag=tag,
             access=access,
+            fresh=fresh,
             status=status,
             ids=ids or {},
             query=query,
@@ -134,6 +149,7 @@ def operation(
             refuses=refuses,
             remembers=remembers,
             streams=streams,
+            opens=opens,
             open_to_origins=open_to_origins,
             run=run,
         )
@@ -145,7 +161,10 @@ def handler(made: Operation) -> HTTPRouteHandler:
     """Return the handler that Litestar routes to."""
 
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes] | Stream:
-        return await _answer(made, request)
+        response = await _answer(made, request)
+        for cookie in facts(request.scope).cookies:
+            response.set_cookie(cookie)
+        return response
 
     handle.__name__ = made.name
     litestar_path = made.path.replace("}", ":str}")
@@ -154,7 +173,7 @@ def handler(made: Operation) -> HTTPRouteHandler:
         http_method=cast("Any", made.method),
         name=made.name,
         status_code=made.status,
-        opt={"access": made.access, "open_to_origins": made.open_to_origins},
+        opt={"access": made.access, "fresh": made.fresh, "open_to_origins": made.open_to_origins},
     )(handle)
 
 
@@ -211,9 +230,7 @@ async def _once(made: Operation, call: Call[Any, Any], key: str, raw: bytes) -> 
     """Answer a request that has an idempotency key: with what it does, or with what it did."""
     check_key(key)
     remembering = cast("Remembering", call.request.app.state.remembering)
-    # A buyer's key is the invoice's own: there is no merchant who would keep buyers' keys apart.
-    keyed = made.access.partition(":")[2] != ""
-    owner = f"{call.caller.merchant}:{'live' if call.caller.livemode else 'test'}" if keyed else call.path["invoice"]
+    owner = _owner(made, call)
     mark = fingerprint(made.method, call.request.scope["path"], raw)
     begun = await remembering.begin(f"{owner}:{made.method} {made.path}", key, mark)
     if not isinstance(begun, Remember):
@@ -230,6 +247,14 @@ async def _once(made: Operation, call: Call[Any, Any], key: str, raw: bytes) -> 
     finally:
         remembering.finish(begun)
     return _respond(made.status, body)
+
+
+def _owner(made: Operation, call: Call[Any, Any]) -> str:
+    """Return whose an idempotency key is."""
+    if is_scope(made.access):
+        return f"{call.caller.merchant}:{'live' if call.caller.livemode else 'test'}"
+    # A buyer's key is the invoice's own: there is no merchant who would keep buyers' keys apart.
+    return call.path["invoice"] if made.access == BUYER else call.signed_in.user.id
 
 
 def _enveloped(answer: Answer) -> dict[str, Any]:

@@ -60,6 +60,24 @@ class MethodNotAllowed(errors.Refused):
     status = 405
 
 
+class SecondFactorRequired(errors.Unauthenticated):
+    """The password was right, and the second factor is still owed."""
+
+    code = "second_factor_required"
+
+
+class SignInAgain(errors.Forbidden):
+    """This can do much, so it asks for a sign-in that is at most five minutes old."""
+
+    code = "sign_in_again"
+
+
+class ForgedRequest(errors.Forbidden):
+    """The request has a session and was not made by one of our own pages: its token is missing, or it comes from another origin."""
+
+    code = "forged_request"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
     """What a refused request is told."""

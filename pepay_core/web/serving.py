@@ -111,7 +111,7 @@ async def serve(
     async with Runtime.open(settings, workers=workers, safe=safe) as runtime, _followed(certificate):
         app = create_app(settings, runtime_factory=lambda: _opened(runtime))
         options = {**_OPTIONS, "ssl_context_factory": lambda *_: certificate.context} if certificate else _OPTIONS
-        server = Server(uvicorn.Config(app, **options), ready, runtime.store.wakes.leave)
+        server = Server(uvicorn.Config(app, **options), ready, runtime.let_go)
         if supervised:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None)
         await server.serve([listening])

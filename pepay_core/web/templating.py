@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from pepay_core.web.problems import title
 
@@ -32,8 +33,12 @@ _OTHERWISE: Final = ("That did not work", "Nothing was charged, and a payment th
 def environment() -> Environment:
     """Return the template environment: what is undefined is an error, and what is shown is escaped."""
     made = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"grouped": grouped, "price": price, "utc": utc, "shortened": shortened}
-    made.globals["static"] = static_url
+    from pepay_core.web.checkout.languages import LANGUAGES
+    from pepay_core.web.checkout.marks import network_mark, token_mark
+
+    made.filters |= {"grouped": grouped, "price": price, "utc": utc, "shortened": shortened, "bold": bold, "ltr": ltr}
+    made.filters |= {"token_mark": token_mark, "network_mark": network_mark}
+    made.globals |= {"static": static_url, "languages": LANGUAGES}
     return made
 
 
@@ -64,6 +69,16 @@ def grouped(text: str) -> list[str]:
 def shortened(text: str) -> str:
     """Return the beginning and the end of a hash."""
     return text if len(text) <= 16 else f"{text[:8]}…{text[-6:]}"
+
+
+def bold(text: Any) -> Markup:
+    """Return a word of a sentence that is to be seen at once; names of others keep their own direction."""
+    return Markup("<b><bdi>{}</bdi></b>").format(text)
+
+
+def ltr(text: Any) -> Markup:
+    """Return what is read from left to right in every language: amounts, symbols, addresses."""
+    return Markup('<bdi dir="ltr">{}</bdi>').format(text)
 
 
 def price(amount: str, currency: str) -> str:

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "pepay_core.secrets": ["domain", "contracts", "settings"],
     "pepay_core.tokens": ["secrets"],
     "pepay_core.passwords": ["domain"],
-    "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "passwords", "services"],
+    "pepay_core.relying": ["domain"],
+    "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "passwords", "relying", "services"],
     # What doctor asks includes whether the configuration is wise.
     "pepay_core.services.checking": ["domain", "contracts", "plugins.catalogue", "services", "settings"],
     "pepay_core.storage": ["domain", "contracts", "services", "secrets", "settings", "log", "storage"],
@@ -96,6 +97,7 @@ HOMES = {
     "pydantic_settings": ["pepay_core.settings"],
     "cryptography": ["pepay_core.secrets"],
     "argon2": ["pepay_core.passwords"],
+    "webauthn": ["pepay_core.relying"],
     "click": ["pepay_core.cli", "pepay_core.hookspecs"],
     "tomlkit": ["pepay_core.cli"],
     "pytest": ["pepay_core.testing"],

@@ -6,17 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-
-from pepay_core.testing.wallets import EthereumWallet, SolanaWallet
-
-METHODS = ["ETH", "USDC", "SOL", "USDC-SOL"]
-
-
-def wallet_for(town, method, **options):
-    """Return a wallet that has the money for a method."""
-    if "SOL" in method:
-        return SolanaWallet(key=town.buyer, rpc=town.cluster.url, **options)
-    return EthereumWallet(account=town.node.accounts[0], rpc=town.node.url, **options)
+from purses import METHODS, UNDERWAY, wallet_for
 
 
 def opened(pages, town, method, **options):
@@ -28,17 +18,13 @@ def opened(pages, town, method, **options):
     return invoice, page, wallet
 
 
-def pending(town):
-    return town.node.rpc("eth_getBlockByNumber", "pending", False)["transactions"]
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_payment_by_wallet_reaches_paid_without_a_reload(pages, town, method):
     invoice, page, wallet = opened(pages, town, method)
     page.value("window.before = 1")
 
     page.click(wallet.name)
-    page.shows("Sent. Looking for it on")
+    page.has(UNDERWAY)
     town.settle(method)
 
     page.shows("Payment complete")
@@ -63,7 +49,7 @@ def test_a_wallet_on_another_network_is_led_to_the_right_one(pages, town):
 
     page.click(wallet.name)
 
-    page.shows("Sent. Looking for it on Dev.")
+    page.has(UNDERWAY)
     assert [each for each in wallet.asked if each != "eth_chainId"] == ["eth_requestAccounts", "wallet_switchEthereumChain", "eth_sendTransaction"]
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from blackbox import XPUB, Gateway, Market, Shop, gateway_on, until
+from blackbox import XPUB, Gateway, Listening, Market, Shop, gateway_on, until
 
 from pepay_core.testing import erc20
 from pepay_core.testing.anvil import Anvil, new_anvil
+from pepay_sandbox import token
 from pepay_sandbox.solana.testing import SOL, Cluster
 
 if TYPE_CHECKING:
@@ -123,13 +125,13 @@ def founded(folder: Path, more: str = "") -> Iterator[Town]:
     try:
         with new_anvil() as node, Cluster(final_slots=8) as cluster:
             node.mine()
-            usdc = node.deploy(erc20.coin("USDC", 6, 10**15))
-            dai = node.deploy(erc20.coin("DAI", 18, 10**30))
+            usdc, dai = (_coin(node, symbol, decimals) for symbol, decimals in (("USDC", 6), ("DAI", 18)))
             mint = cluster.create_mint(6)
             buyer, wallet = cluster.wallet(1000 * SOL), str(cluster.wallet(SOL).pubkey())
             cluster.mint_to(mint, str(buyer.pubkey()), 10**12)
             cluster.create_token_account(wallet, mint)
-            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + more)
+            faucet = Faucet(cluster, mint)
+            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + _simulator(node, cluster, faucet) + more)
             gateway.start()
             try:
                 gateway.post("/api/v1/wallets", {"chain_family": "eip155", "kind": "xpub", "value": XPUB})
@@ -140,9 +142,43 @@ def founded(folder: Path, more: str = "") -> Iterator[Town]:
                 yield town
             finally:
                 gateway.stop()
+                faucet.close()
     finally:
         market.close()
         shop.close()
+
+
+class Faucet(Listening):
+    """Gives the cluster's USDC to whoever asks, as `pepay sandbox solana` does."""
+
+    def __init__(self, cluster: Cluster, mint: str) -> None:
+        self._cluster, self._mint = cluster, mint
+        super().__init__()
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        wish = json.loads(body)
+        self._cluster.mint_to(self._mint, wish["address"], _units(wish["usdc"], 6))
+        return 200, b"{}"
+
+
+def _coin(node: Anvil, symbol: str, decimals: int) -> str:
+    """Deploy a token that anybody may mint, and fill the node's first account."""
+    made = node.deploy(token.deployment(symbol, symbol, decimals))
+    node.send(made, data=token.mint(node.accounts[0], 10 ** (decimals + 9)))
+    node.mine()
+    return made
+
+
+def _simulator(node: Anvil, cluster: Cluster, faucet: Faucet) -> str:
+    return f"""
+[plugins]
+enabled = ["evm", "solana", "coingecko", "coinbase", "kraken", "webhook-hmac", "sandbox"]
+[plugin.sandbox.simulator."{EVM}"]
+rpc = "{node.url}"
+[plugin.sandbox.simulator."{cluster.chain}"]
+rpc = "{cluster.url}"
+faucet = "{faucet.url}"
+"""
 
 
 def _offered(town: Town) -> bool:

@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.errors import Conflict, InvalidInput
+from pepay_core.domain.errors import Conflict, InvalidInput, SignInFailed
 from pepay_core.domain.ids import UserId
 from pepay_core.domain.people import User
-from pepay_core.passwords import check_form
+from pepay_core.passwords import LONGEST, check_form
 from pepay_core.services.paging import Slice
 from pepay_core.services.people.addressing import Emails, canonical
+from pepay_core.services.people.slowing import ACCOUNT, Subject
 from pepay_core.services.presenting import seconds
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pepay_core.secrets import Vault
     from pepay_core.services.minting import Ids
     from pepay_core.services.paging import Page
+    from pepay_core.services.people.slowing import Slowing
     from pepay_core.services.ports import Store, Transaction
 
 _PURPOSE: Final = "user-password"
@@ -38,12 +40,13 @@ class NewPassword:
 class Accounts:
     """Keeps users. What needs a transaction is given one; what hashes a password is not, because it takes its time."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: Vault, passwords: Passwords) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: Vault, passwords: Passwords, slowing: Slowing) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._vault = vault
         self._passwords = passwords
+        self._slowing = slowing
         self.emails = Emails(vault)
         self._decoy: bytes | None = None
 
@@ -84,12 +87,32 @@ class Accounts:
         sealed = await self._decoy_password() if user is None else user.password
         owner = _NOBODY if user is None else user.id
         encoded = self._vault.open(_PURPOSE, owner, sealed).decode()
-        checked = await self._passwords.check(encoded, password)
+        checked = await self._passwords.check(encoded, password[: LONGEST + 1])
         if user is None or not checked.right:
             return False, None
         if not checked.stale:
             return True, None
         return True, self.sealed(user.id, NewPassword(await self._passwords.hash(password)))
+
+    async def insist_on_password(self, user: User, password: str) -> None:
+        """Raise SignInFailed unless this is a user's password; tries are counted as at the door."""
+        account = Subject(ACCOUNT, user.email_digest)
+        await self._slowing.take(account)
+        right, _ = await self.has_password(user, password)
+        if not right:
+            raise SignInFailed
+        await self._store.run(lambda tx: self._slowing.forget(tx, account))
+
+    @staticmethod
+    async def unchanged(tx: Transaction, user: User) -> User:
+        """Return a user as they are in this transaction, where nobody else changes them.
+
+        Raises SignInFailed where their ways of signing in were changed, or they were suspended, since they were read.
+        """
+        present = await tx.users.get(user.id, lock=True)
+        if present.epoch != user.epoch or present.suspended_at is not None:
+            raise SignInFailed
+        return present
 
     def sealed(self, user: UserId, password: NewPassword) -> bytes:
         """Return a password's hash sealed for its user's row: without the master key, nobody can even begin to guess."""

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pepay_core.passwords import Passwords
+from pepay_core.relying import RelyingParty
 from pepay_core.services.people.accounts import Accounts
 from pepay_core.services.people.memberships import Memberships
+from pepay_core.services.people.recovery import Recovery
+from pepay_core.services.people.second_factors import SecondFactors
 from pepay_core.services.people.sessions import Sessions
 from pepay_core.services.people.signing_in import SigningIn
 from pepay_core.services.people.slowing import Slowing
@@ -27,13 +30,21 @@ class People:
     accounts: Accounts
     memberships: Memberships
     sessions: Sessions
+    second_factors: SecondFactors
     signing_in: SigningIn
 
 
-def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault) -> People:
+def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault, base_url: str) -> People:
     """Make the services and join them."""
-    passwords = Passwords()
-    accounts = Accounts(store, clock, ids, vault, passwords)
+    passwords, slowing = Passwords(), Slowing(store, clock, vault)
+    accounts = Accounts(store, clock, ids, vault, passwords, slowing)
     sessions = Sessions(store, clock, ids)
-    slowing = Slowing(store, clock, vault)
-    return People(passwords, accounts, Memberships(store, clock, accounts), sessions, SigningIn(store, accounts, sessions, slowing))
+    second_factors = SecondFactors(store, clock, ids, vault, RelyingParty(base_url), accounts, sessions, slowing, Recovery(vault))
+    return People(
+        passwords,
+        accounts,
+        Memberships(store, clock, accounts),
+        sessions,
+        second_factors,
+        SigningIn(store, accounts, sessions, second_factors, slowing),
+    )

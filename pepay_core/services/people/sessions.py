@@ -131,8 +131,17 @@ class Sessions:
 
         Raises Unauthenticated where the old one has ended meanwhile: whoever ended it wins.
         """
+        await self.end(tx, session)
+        return await self.follow(tx, session, user, level=level)
+
+    @staticmethod
+    async def end(tx: Transaction, session: Session) -> None:
+        """End a session that another one is to follow; raises Unauthenticated where it has ended already."""
         if not await tx.sessions.remove(session.digest):
             raise Unauthenticated("this session has ended: sign in again")
+
+    async def follow(self, tx: Transaction, session: Session, user: User, *, level: Level) -> Opened:
+        """Make the session that follows one that was ended in this transaction."""
         until = session.expires_at if session.level is level else None
         return await self.open(tx, user, level=level, address=session.address, agent=session.agent, until=until)
 

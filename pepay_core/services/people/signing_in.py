@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pepay_core.domain.errors import SignInFailed
+from pepay_core.domain.errors import Conflict, Forbidden, SignInFailed
 from pepay_core.domain.people import Level
-from pepay_core.passwords import LONGEST
+from pepay_core.services.people.second_factors import has_second_factor
 from pepay_core.services.people.sessions import Opened, SignedIn, digest_of
 from pepay_core.services.people.slowing import ACCOUNT, Subject, from_address
 
 if TYPE_CHECKING:
-    from pepay_core.domain.people import User
-    from pepay_core.services.people.accounts import Accounts, NewPassword
+    from collections.abc import Mapping
+
+    from pepay_core.services.people.accounts import Accounts
+    from pepay_core.services.people.second_factors import SecondFactors
     from pepay_core.services.people.sessions import Sessions
     from pepay_core.services.people.slowing import Slowing
     from pepay_core.services.ports import Store, Transaction
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 class SigningIn:
     """Lets users in. Whatever does not match is one error, SignInFailed, after the same work."""
 
-    def __init__(self, store: Store, accounts: Accounts, sessions: Sessions, slowing: Slowing) -> None:
+    def __init__(self, store: Store, accounts: Accounts, sessions: Sessions, second_factors: SecondFactors, slowing: Slowing) -> None:
         self._store = store
         self._accounts = accounts
         self._sessions = sessions
+        self._second_factors = second_factors
         self._slowing = slowing
 
     async def with_password(
@@ -38,13 +41,13 @@ class SigningIn:
         account, household = Subject(ACCOUNT, self._accounts.emails.digest(email)), from_address(address)
         await self._slowing.take(account, *household)
         user = await self._accounts.by_email(email)
-        right, rehashed = await self._accounts.has_password(user, password[: LONGEST + 1])
+        right, rehashed = await self._accounts.has_password(user, password)
         if user is None or not right or user.suspended_at is not None:
             raise SignInFailed
         found = user
 
         async def work(tx: Transaction) -> Opened:
-            present = await self._present(tx, found)
+            present = await self._accounts.unchanged(tx, found)
             if rehashed is not None:
                 await tx.users.rehash(found.id, found.password, rehashed)
             await self._slowing.forget(tx, account)
@@ -56,17 +59,38 @@ class SigningIn:
 
         return await self._store.run(work)
 
-    async def again_with_password(self, signed_in: SignedIn, password: str) -> Opened:
-        """Return the session under a new token and fresh, for a user who shows their password once more.
+    async def with_second_factor(self, signed_in: SignedIn, *, code: str | None = None, passkey: Mapping[str, Any] | None = None) -> Opened:
+        """Return a full session in place of a pending one: for a one-time code, a recovery code, or the answer of a passkey.
 
-        Where the user has a second factor, the new session owes it again. Raises SignInFailed, RateLimited.
+        Raises SignInFailed, or RateLimited while guessing goes on.
         """
-        await self.insist_on_password(signed_in.user, password)
+        if signed_in.is_full:
+            raise Conflict("this session owes no second factor")
+        proof = await self._second_factors.proof(signed_in, code=code, passkey=passkey)
 
         async def work(tx: Transaction) -> Opened:
-            user = await self._present(tx, signed_in.user)
-            level = Level.PENDING if await has_second_factor(tx, user) else Level.FULL
-            return await self._sessions.rotate(tx, signed_in.session, user, level=level)
+            user = await self._second_factors.check(tx, await self._accounts.unchanged(tx, signed_in.user), proof)
+            return await self._sessions.rotate(tx, signed_in.session, user, level=Level.FULL)
+
+        return await self._store.run(work)
+
+    async def step_up(self, signed_in: SignedIn, password: str, *, code: str | None = None, passkey: Mapping[str, Any] | None = None) -> Opened:
+        """Return the session under a new token and fresh, for a user who shows again who they are: by all that signing in asks of them.
+
+        Raises SignInFailed, or RateLimited while guessing goes on.
+        """
+        if not signed_in.is_full:
+            raise Forbidden("show your second factor first")
+        await self._accounts.insist_on_password(signed_in.user, password)
+        async with self._store.read() as tx:
+            owes = await has_second_factor(tx, signed_in.user)
+        proof = await self._second_factors.proof(signed_in, code=code, passkey=passkey) if owes else None
+
+        async def work(tx: Transaction) -> Opened:
+            user = await self._accounts.unchanged(tx, signed_in.user)
+            if proof is not None:
+                user = await self._second_factors.check(tx, user, proof)
+            return await self._sessions.rotate(tx, signed_in.session, user, level=Level.FULL)
 
         return await self._store.run(work)
 
@@ -75,33 +99,15 @@ class SigningIn:
 
         Raises SignInFailed for a wrong old one, InvalidInput, RateLimited.
         """
+        if not signed_in.is_full:
+            raise Forbidden("show your second factor first")
+        await self._accounts.insist_on_password(signed_in.user, old)
         prepared = await self._accounts.prepare(new, "new_password")
-        await self.insist_on_password(signed_in.user, old)
-        return await self._store.run(lambda tx: self._change(tx, signed_in, prepared))
 
-    async def insist_on_password(self, user: User, password: str) -> None:
-        """Raise SignInFailed unless this is a user's password; tries are counted as at the door."""
-        account = Subject(ACCOUNT, user.email_digest)
-        await self._slowing.take(account)
-        right, _ = await self._accounts.has_password(user, password[: LONGEST + 1])
-        if not right:
-            raise SignInFailed
-        await self._store.run(lambda tx: self._slowing.forget(tx, account))
+        async def work(tx: Transaction) -> Opened:
+            await self._accounts.unchanged(tx, signed_in.user)
+            await self._sessions.end(tx, signed_in.session)
+            user = await self._accounts.set_password(tx, signed_in.user.id, prepared)
+            return await self._sessions.follow(tx, signed_in.session, user, level=Level.FULL)
 
-    async def _change(self, tx: Transaction, signed_in: SignedIn, prepared: NewPassword) -> Opened:
-        await self._present(tx, signed_in.user)
-        user = await self._accounts.set_password(tx, signed_in.user.id, prepared)
-        session = signed_in.session
-        return await self._sessions.open(tx, user, level=session.level, address=session.address, agent=session.agent, until=session.expires_at)
-
-    async def _present(self, tx: Transaction, user: User) -> User:
-        """Return the user as they are in this transaction; raises SignInFailed where their password was changed or they were suspended meanwhile."""
-        present = await tx.users.get(user.id, lock=True)
-        if present.epoch != user.epoch or present.suspended_at is not None:
-            raise SignInFailed
-        return present
-
-
-async def has_second_factor(tx: Transaction, user: User) -> bool:
-    """Tell whether a password is not enough for a user."""
-    return user.totp_since is not None or bool(await tx.passkeys.of(user.id))
+        return await self._store.run(work)

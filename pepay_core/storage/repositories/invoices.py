@@ -71,6 +71,10 @@ class InvoiceRepository(Repository):
         rows = await self._raw(sql, *(condition.querystring for condition in conditions))
         return {(row["status"], row["currency"]): (row["number"], _plain(row["asked"]), _plain(row["paid"])) for row in rows}
 
+    async def versions(self, invoices: Collection[InvoiceId]) -> dict[InvoiceId, int]:
+        rows = await self._of(InvoiceRow, InvoiceRow.id, invoices)
+        return {InvoiceId(row["id"]): row["version"] for row in rows}
+
     async def still_open(self, invoices: Collection[InvoiceId]) -> set[InvoiceId]:
         rows = await self._of(InvoiceRow, InvoiceRow.id, invoices)
         return {InvoiceId(row["id"]) for row in rows if row["closed_at"] is None}

@@ -12,7 +12,17 @@ from pepay_core.domain.errors import Conflict
 from pepay_core.domain.ids import KeyId, MerchantId, WalletId
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
-from pepay_core.storage.codecs import from_amount, from_assets, from_finality, from_json, to_amount, to_finality, to_json
+from pepay_core.storage.codecs import (
+    from_amount,
+    from_assets,
+    from_finality,
+    from_json,
+    from_self_service,
+    to_amount,
+    to_finality,
+    to_json,
+    to_self_service,
+)
 from pepay_core.storage.repositories.rows import Repository, missing
 from pepay_core.storage.tables import KeyRow, MerchantRow, WalletRow
 
@@ -131,6 +141,7 @@ def _merchant_row(merchant: Merchant) -> dict[str, Any]:
         "finality": to_finality(merchant.finality),
         "branding": to_json(merchant.branding),
         "embed_origins": to_json(merchant.embed_origins),
+        "self_service": to_self_service(merchant.self_service),
         "suspended_at": merchant.suspended_at,
     }
 
@@ -148,6 +159,7 @@ def _merchant(row: dict[str, Any]) -> Merchant:
         finality=from_finality(row["finality"]),
         branding=from_json(row["branding"]),
         embed_origins=tuple(from_json(row["embed_origins"])),
+        self_service=from_self_service(row["self_service"]),
         suspended_at=row["suspended_at"],
     )
 

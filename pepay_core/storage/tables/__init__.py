@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pepay_core.storage.tables.auditing import AuditHeadRow, AuditRow
 from pepay_core.storage.tables.chains import ChainStateRow, CheckpointRow, ColdBalanceRow, CoverageRow, RateRow
+from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
@@ -27,6 +28,7 @@ from pepay_core.storage.tables.people import (
     TryRow,
     UserRow,
 )
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -47,6 +49,7 @@ __all__ = [
     "EntryRow",
     "EventRow",
     "FactRow",
+    "GrantRow",
     "IdempotencyRow",
     "Index",
     "InvitationRow",
@@ -62,6 +65,7 @@ __all__ = [
     "QuoteRow",
     "RateRow",
     "RecoveryCodeRow",
+    "RefundRow",
     "SessionRow",
     "SweepRow",
     "TryRow",
@@ -77,6 +81,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     DestinationRow,
     QuoteRow,
     PaymentRow,
+    RefundRow,
     SweepRow,
     EntryRow,
     EventRow,
@@ -102,4 +107,5 @@ TABLES: Final[tuple[type[Table], ...]] = (
     TryRow,
     AuditRow,
     AuditHeadRow,
+    GrantRow,
 )

@@ -14,6 +14,7 @@ from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, WalletRow
 from pepay_core.storage.tables.people import InvitationRow, LetterRow, MemberRow, PasskeyRow, RecoveryCodeRow, SessionRow, TryRow
+from pepay_core.storage.tables.refunds import RefundRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -58,6 +59,8 @@ INDEXES: Final = (
     Index("pepay_payment_without_value", PaymentRow, "id", where="rate IS NULL AND quote IS NULL AND status <> 'reverted'"),
     Index("pepay_destination_by_wallet", DestinationRow, "wallet"),
     Index("pepay_destination_by_address", DestinationRow, "address"),
+    Index("pepay_refund_by_merchant", RefundRow, "merchant, livemode, id"),
+    Index("pepay_refund_by_invoice", RefundRow, "invoice"),
     Index("pepay_sweep_departure", SweepRow, "chain, tx, position, asset", unique=True),
     Index("pepay_sweep_by_tx", SweepRow, "tx"),
     Index("pepay_sweep_by_wallet", SweepRow, "wallet, asset", where="active"),

@@ -24,6 +24,7 @@ class MerchantRow(Table, tablename="pepay_merchant", db=ENGINE):
     finality = text()
     branding = text()
     embed_origins = text()
+    self_service = text()
     suspended_at = maybe_time()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -16,18 +17,24 @@ from pepay_core.domain.errors import (
     InvalidAddress,
     InvoiceClosed,
     NoDestination,
+    RateLimited,
     RatesUnavailable,
     UnknownAsset,
 )
 from pepay_core.web.api.invoice_objects import ChooseOption, InvoiceForBuyer
+from pepay_core.web.asgi.facts import facts
 from pepay_core.web.guards import BUYER
+from pepay_core.web.limiting import address_key
 from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, Nothing, Sent
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
     from pepay_core.web.operations import Call
 
 _INVOICE: Final = {"invoice": ids.INVOICE}
+_SILENCE: Final = 20.0  # seconds, less than the idle time that proxies allow
 
 
 class AskTransaction(Sent):
@@ -50,6 +57,12 @@ class UnsignedTransaction(msgspec.Struct):
     family: str
     payload: dict[str, Any]
     requests: Annotated[dict[str, list[Any]], Meta(description="What the wallet can be asked, by its method, with the parameters that it takes.")]
+
+
+class Revision(msgspec.Struct):
+    """What an invoice's page shows, in a word: it changes with it."""
+
+    revision: str
 
 
 @operation("GET", "/api/v1/checkout/{invoice}", tag="Checkout", access=BUYER, ids=_INVOICE, gives=InvoiceForBuyer)
@@ -94,4 +107,27 @@ async def submit_checkout_transaction(call: Call[Nothing, Submitted]) -> dict[st
     return await call.runtime.invoicing.submitted(call.path["invoice"], call.body.hash)
 
 
-OPERATIONS: Final = (get_checkout, choose_checkout_option, get_checkout_transaction, submit_checkout_transaction)
+@operation(
+    "GET", "/api/v1/checkout/{invoice}/stream", tag="Checkout", access=BUYER, ids=_INVOICE, gives=Revision, streams=True, refuses=(RateLimited,)
+)
+async def stream_checkout(call: Call[Nothing, None]) -> AsyncIterator[bytes]:
+    """Follow when an invoice's page would look different, as server-sent events.
+
+    The first comes at once, the next ones when something changes: money, a confirmation, a price that runs out, a network in trouble. After 20
+    seconds of silence the last one is repeated.
+    """
+    viewers, invoice = call.runtime.viewers, call.path["invoice"]
+    address = address_key(facts(call.request.scope).address)
+    await call.runtime.invoicing.for_buyer(invoice)
+    viewers.check(invoice, address, call.runtime.settings.limits.live_pages)
+    return _revisions(viewers.follow(invoice, address, patience=_SILENCE))
+
+
+async def _revisions(following: AsyncGenerator[str]) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async with aclosing(following):
+        async for revision in following:
+            yield b'data: {"revision":"%b"}\n\n' % revision.encode()
+
+
+OPERATIONS: Final = (get_checkout, choose_checkout_option, get_checkout_transaction, submit_checkout_transaction, stream_checkout)

@@ -39,6 +39,15 @@ class BrandingSent(Sent):
     support_url: Annotated[str, Meta(max_length=700)] | UnsetType | None = UNSET
 
 
+class SelfServiceSent(Sent):
+    """What buyers may do by themselves."""
+
+    new_quote: bool | UnsetType = UNSET
+    lookup: bool | UnsetType = UNSET
+    claims: Literal["off", "review", "approve"] | UnsetType = UNSET
+    claim_minimum: Amount = msgspec.field(default_factory=msgspec.Raw)
+
+
 class ChangeMerchant(Sent):
     """What shall be different; what is left out stays. Lists of assets are those of the key's environment."""
 
@@ -51,6 +60,7 @@ class ChangeMerchant(Sent):
     finality: dict[ChainText, Annotated[list[BandSent], Meta(min_length=1, max_length=MAX_BANDS)] | None] | UnsetType = UNSET
     branding: BrandingSent | UnsetType = UNSET
     embed_origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=MAX_ORIGINS)] | UnsetType = UNSET
+    self_service: SelfServiceSent | UnsetType = UNSET
 
 
 class Band(msgspec.Struct):
@@ -69,6 +79,15 @@ class Branding(msgspec.Struct):
     support_url: str | None
 
 
+class SelfServiceRules(msgspec.Struct):
+    """What buyers may do by themselves."""
+
+    new_quote: Annotated[bool, Meta(description="Go on with an order whose time is over, at the price of the day.")]
+    lookup: Annotated[bool, Meta(description="Ask what became of a transaction.")]
+    claims: Annotated[Literal["off", "review", "approve"], Meta(description="Ask money back; `approve` needs no decision of yours.")]
+    claim_minimum: Annotated[Money, Meta(description="In the invoice's currency.")]
+
+
 class Merchant(msgspec.Struct):
     """Who is paid, and how they want to be; ``tokens`` null stands for every known asset."""
 
@@ -84,6 +103,7 @@ class Merchant(msgspec.Struct):
     finality: dict[str, list[Band]]
     branding: Branding
     embed_origins: list[str]
+    self_service: SelfServiceRules
     created_at: Seconds
 
 
@@ -109,6 +129,9 @@ def _changes(sent: ChangeMerchant) -> dict[str, Any]:
         }
     if isinstance(sent.branding, BrandingSent):
         changes["branding"] = {name: value for name in sent.branding.__struct_fields__ if (value := getattr(sent.branding, name)) is not UNSET}
+    if isinstance(sent.self_service, SelfServiceSent):
+        given = {name: value for name in sent.self_service.__struct_fields__ if (value := getattr(sent.self_service, name)) is not UNSET}
+        changes["self_service"] = given | {"claim_minimum": amount_text(sent.self_service.claim_minimum, "self_service.claim_minimum")}
     if isinstance(sent.finality, dict):
         changes["finality"] = {chain: None if bands is None else _bands(chain, bands) for chain, bands in sent.finality.items()}
     return changes

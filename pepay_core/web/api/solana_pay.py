@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pepay_core.domain import ids
 from pepay_core.domain.assets import family_of
 from pepay_core.domain.errors import AssetNotAccepted, ChainUnavailable, Conflict, InvalidAddress, InvoiceClosed, UnknownAsset
-from pepay_core.web.checkout.views import chosen
+from pepay_core.web.checkout.states import chosen
 from pepay_core.web.guards import BUYER
 from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, Sent

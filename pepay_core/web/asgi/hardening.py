@@ -17,6 +17,7 @@ _ALWAYS: Final = {
     b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     b"x-frame-options": b"DENY",
 }
+_VARY: Final = b"Cookie, Authorization, X-Api-Key, X-Pepay-Merchant, X-Pepay-Environment"
 _HSTS: Final = b"max-age=31536000"
 _DATA: Final = DATA.encode()
 _PLAIN: Final = PLAIN.encode()
@@ -39,7 +40,10 @@ def hardening(app: ASGIApp, *, https: bool) -> ASGIApp:
                 if b"frame-ancestors 'none'" not in present.get(b"content-security-policy", b"frame-ancestors 'none'"):
                     # Browsers that know frame-ancestors would ignore it, but for one of them, and then nobody could frame the page.
                     del wanted[b"x-frame-options"]
-                wanted[b"cache-control"] = b"no-store"
+                if b"cache-control" not in present:
+                    # No cache may keep it; for one that does, each caller's answer is one of its own.
+                    wanted[b"cache-control"] = b"no-store"
+                    wanted[b"vary"] = _VARY
                 if https:
                     wanted[b"strict-transport-security"] = _HSTS
                 message["headers"] = [*headers, *((name, value) for name, value in wanted.items() if name not in present)]

@@ -59,8 +59,7 @@ def tracing(app: ASGIApp, clock: Clock, counted: Counter[tuple[str, int]], base_
             finally:
                 counted[scope["method"] if scope["method"] in _METHODS else "other", status] += 1
                 took = round((clock.monotonic() - started) * 1000)
-                who = known.caller.name if known.caller else "-"
                 # The path only: the query may hold a buyer's token.
-                _log.info("%s %s %s %d ms %s %s", scope["method"], ascii(scope["path"][:200]), status, took, known.address or "-", who)
+                _log.info("%s %s %s %d ms %s %s", scope["method"], ascii(scope["path"][:200]), status, took, known.address or "-", known.name)
 
     return layer

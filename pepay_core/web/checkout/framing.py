@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from pepay_core.services.framing import framers
 from pepay_core.web.policies import scripted
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 # For pages that isolate themselves: they take only what says that it may be there, and load nothing that does not say so.
 _ISOLATED: Final = {"Cross-Origin-Resource-Policy": "cross-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+_MAX_PARENT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Embedded:
         return self.named if self.named in self.framers else None
 
     @property
-    def carried(self) -> str:
-        """What the page's own links carry on, so that the next page is made for the frame as well."""
-        return "&" + urlencode({"embed": "1", "parent": self.named})
+    def handed(self) -> dict[str, str]:
+        """What the page's own links hand on, so that the next page is made for the frame as well."""
+        return {"embed": "1", "parent": self.named}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -51,4 +51,4 @@ async def embedded(request: Request[Any, Any, Any], runtime: Runtime, invoice: s
     """
     if request.query_params.get("embed") != "1":
         return None
-    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:300])
+    return Embedded(await framers(runtime.store, invoice), request.query_params.get("parent", "")[:_MAX_PARENT])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads the annotations
 
 from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.log import bound
+from pepay_core.services.revisions import Networks
+from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
-from pepay_core.web.checkout.views import view
+from pepay_core.web.checkout.parts import parts_of
+from pepay_core.web.checkout.themes import theme
+from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
 from pepay_core.web.policies import scripted
 from pepay_core.web.problems import WrongMediaType, problem_of
@@ -20,16 +26,34 @@ from pepay_core.web.timing import within_deadline
 
 if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
+    from pepay_core.web.checkout.framing import Embedded
+    from pepay_core.web.checkout.themes import Theme
 
 _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow", "Content-Security-Policy": scripted()}
+_HASH: Final = re.compile(r"[0-9A-Za-z]{32,128}", re.ASCII)
+_REASONS: Final = {
+    "chain_unavailable": "reason.unreachable",
+    "no_rate": "reason.no_price",
+    "no_wallet": "reason.not_set_up",
+    "no_token_account": "reason.not_set_up",
+}
 
 
 @get("/pay/{invoice:str}", opt={"access": BUYER_PAGE})
 async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[str]:
-    """Show an invoice to its buyer."""
-    return await _page(request, invoice, notice=None)
+    """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
+    seen = await look(request, invoice)
+    if "fragment" not in request.query_params:
+        return _answer(_whole(request, seen), headers=_framing(seen))
+    body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
+    # The moment is not what the buyer looks at.
+    mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
+    headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == mark:
+        return _answer("", 304, headers)
+    return _answer(body, 200, headers)
 
 
 @post("/pay/{invoice:str}/choose", opt={"access": BUYER_PAGE})
@@ -43,14 +67,39 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
         async with within_deadline():
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
-        return await _page(request, invoice, notice=exc)
-    framed = await embedded(request, runtime, invoice)
-    here = f"/pay/{invoice}?token={quote(_token(request))}{framed.carried if framed else ''}"
-    return Response("", status_code=303, headers={**_HEADERS, "Location": here}, media_type=_HTML)
+        seen = await look(request, invoice)
+        return _answer(_whole(request, seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
+    seen = await look(request, invoice)
+    return _answer("", 303, {"Location": seen.here})
 
 
-def _token(request: Request[Any, Any, Any]) -> str:
-    return request.query_params.get("token") or request.headers["x-pepay-token"]
+async def look(request: Request[Any, Any, Any], invoice: str) -> View:
+    """Return an invoice as this visit shows it; raises NotFound."""
+    runtime = cast("Runtime", request.app.state.runtime)
+    with bound(invoice=invoice):
+        async with within_deadline():
+            found, merchant = await runtime.invoicing.for_page(invoice)
+            framed = await embedded(request, runtime, invoice)
+        look_ = theme(merchant.id, merchant.branding)
+        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, framed), Networks.of(runtime.catalogue, runtime.heads))
+
+
+def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, framed: Embedded | None) -> Visit:
+    query = request.query_params
+    asked = query.get("lang") if query.get("lang") in languages.LANGUAGES else None
+    sent, sent_at = query.get("sent", ""), query.get("sent_at", "")
+    return Visit(
+        token=query.get("token") or request.headers["x-pepay-token"],
+        now=now,
+        language=languages.choose(asked, request.headers.get("accept-language", ""), look_.languages),
+        theme=look_,
+        asked_language=asked,
+        changing="change" in query,
+        sent=sent if _HASH.fullmatch(sent) else None,
+        sent_at=int(sent_at) if re.fullmatch(r"\d{1,12}", sent_at, re.ASCII) else None,
+        framed=framed,
+        scheme=query.get("theme") if query.get("theme") in {"light", "dark"} else None,
+    )
 
 
 def _field(body: bytes, name: str) -> str:
@@ -64,31 +113,21 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-async def _page(request: Request[Any, Any, Any], invoice: str, *, notice: Refused | Unavailable | None) -> Response[str]:
-    runtime = cast("Runtime", request.app.state.runtime)
-    with bound(invoice=invoice):
-        async with within_deadline():
-            found = await runtime.invoicing.for_buyer(invoice)
-            framed = await embedded(request, runtime, invoice)
-        shown = view(
-            found,
-            _token(request),
-            now=int(runtime.clock.now().timestamp()),
-            changing="change" in request.query_params,
-            carried=framed.carried if framed else "",
-            natives={chain.native for chain in runtime.catalogue.chains.values()},
-        )
-    status = problem_of(notice).status if notice else 200
-    html = render("pay.html", view=shown, notice=_told(notice), scripted=True, embedded=framed)
-    return Response(html, status_code=status, media_type=_HTML, headers={**_HEADERS, **(framed.headers if framed else {})})
+def _whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+    parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
+    return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
 
 
-def _told(notice: Refused | Unavailable | None) -> str | None:
-    if notice is None:
-        return None
-    if isinstance(notice, Unavailable):
-        return "This way to pay is not available right now. Try again in a moment, or choose another."
-    return notice.message
+def _framing(seen: View) -> dict[str, str]:
+    return seen.visit.framed.headers if seen.visit.framed else {}
+
+
+def _answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **(headers or {})})
+
+
+def _told(problem: Refused | Unavailable, seen: View) -> str:
+    return str(seen.t("notice.unavailable")) if isinstance(problem, Unavailable) else problem.message
 
 
 HANDLERS: Final = (pay, choose)

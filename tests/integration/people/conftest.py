@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pepay_core.storage.opening import DatabaseStore
 
 PASSWORD = "correct horse battery"
+BASE_URL = "https://pay.example.com"
 
 
 @dataclass
@@ -65,6 +66,6 @@ def vault() -> Vault:
 def world(store, vault) -> Iterator[World]:
     clock = FakeClock()
     ids = Ids(clock)
-    people = compose_people(store, clock, ids, vault)
+    people = compose_people(store, clock, ids, vault, BASE_URL)
     yield World(store, clock, ids, people)
     people.passwords.close()

@@ -128,7 +128,7 @@ async def test_showing_the_password_again_changes_the_token_and_makes_the_sessio
     found, token = await world.signed_in()
     world.clock.jump(timedelta(minutes=20))
 
-    again = await world.people.signing_in.again_with_password(found, PASSWORD)
+    again = await world.people.signing_in.step_up(found, PASSWORD)
 
     assert await world.people.sessions.find(token) is None
     renewed = await world.people.sessions.find(again.token)
@@ -141,7 +141,7 @@ async def test_a_wrong_password_does_not_make_a_session_fresh(world):
     found, token = await world.signed_in()
 
     with pytest.raises(SignInFailed):
-        await world.people.signing_in.again_with_password(found, "another horse battery")
+        await world.people.signing_in.step_up(found, "another horse battery")
     assert (await world.people.sessions.find(token)).session == found.session
 
 

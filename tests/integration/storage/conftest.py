@@ -32,6 +32,7 @@ from pepay_core.domain.ledger import Account, Posting, Reason
 from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
 from pepay_core.domain.payments import Payment, PaymentStatus, Quote
 from pepay_core.domain.rates import Evidence
+from pepay_core.domain.refunds import ClaimPolicy, Refund, RefundReason, RefundStatus, SelfService
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC)
 CHAIN = ChainId("eip155:31337")
@@ -65,6 +66,7 @@ class Samples:
             "finality": rules,
             "branding": {"color": "#fff", "scale": Decimal("1.10")},
             "embed_origins": ("https://shop.example",),
+            "self_service": SelfService(new_quote=False, lookup=False, claims=ClaimPolicy.APPROVE, claim_minimum=Decimal("2.50")),
         }
         return Merchant(**(given | changes))
 
@@ -172,6 +174,22 @@ class Samples:
             "sender": "0xsender",
         }
         return Transfer(**(given | changes))
+
+    def refund(self, invoice: Invoice, **changes: Any) -> Refund:
+        given = {
+            "id": self.id("ref"),
+            "invoice": invoice.id,
+            "merchant": invoice.merchant,
+            "livemode": invoice.livemode,
+            "reason": RefundReason.EXCESS,
+            "asset": ASSET,
+            "decimals": 18,
+            "units": 2**255,
+            "address": Address("0xB0b"),
+            "status": RefundStatus.REQUESTED,
+            "created_at": NOW,
+        }
+        return Refund(**(given | changes))
 
     def payment(self, invoice: Invoice, **changes: Any) -> Payment:
         given = {

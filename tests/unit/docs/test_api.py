@@ -18,6 +18,7 @@ from pepay_core.web.decoding import decode_body
 from pepay_core.web.guards import BUYER
 from pepay_core.web.limiting import Standing
 from pepay_core.web.openapi import build
+from pepay_core.web.operations import ANYBODY
 from pepay_core.web.schemas import Paging
 
 API = page("reference/api.md")
@@ -40,7 +41,7 @@ def test_every_operation_is_on_the_map_and_no_other():
 
 @pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 def test_the_scope_of_an_operation_is_the_one_that_it_needs(each):
-    needs = "client token" if each.access == BUYER else f"`{each.access}`"
+    needs = {BUYER: "client token", ANYBODY: "nothing"}.get(each.access, f"`{each.access}`")
 
     assert MAP[f"{each.method} {each.path}"] == needs
 
@@ -54,7 +55,7 @@ def test_every_scope_opens_something_or_includes_what_does():
 def test_the_prefixes_of_ids_are_the_real_ones():
     said = re.findall(r"`([a-z]{3})_`", API.text)
 
-    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET}
+    assert set(said) == {ids.INVOICE, ids.PAYMENT, ids.EVENT, ids.ENDPOINT, ids.DELIVERY, ids.KEY, ids.MERCHANT, ids.WALLET, ids.REFUND}
 
 
 def test_the_limits_that_are_said_to_hold_everywhere_do():
@@ -90,7 +91,7 @@ def spelled(path):
 
 @pytest.mark.parametrize(("path", "body"), list(requests()))
 def test_a_body_that_is_shown_is_one_that_the_address_takes(path, body):
-    (taken,) = [each.body for each in OPERATIONS if each.method == "POST" and spelled(each.path) == path]
+    (taken,) = [each.body for each in OPERATIONS if each.method in {"POST", "PATCH"} and spelled(each.path) == path]
 
     assert decode_body(body.encode(), "application/json", taken)
 

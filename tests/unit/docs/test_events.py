@@ -12,7 +12,7 @@ from pepay_core.domain.events import LITERAL_ONLY, TYPES, envelope, is_filter, m
 EVENTS = page("reference/events.md")
 SENT = [code(row[0]) for row in EVENTS.rows("Types")]
 RESERVED = [code(row[0]) for row in EVENTS.rows("Reserved")]
-OBJECTS = {"invoice", "payment", "chain", "webhook_endpoint"}
+OBJECTS = {"invoice", "payment", "refund", "chain", "webhook_endpoint"}
 
 
 def test_every_event_type_is_documented_once():

@@ -8,7 +8,7 @@ from types import ModuleType
 import click
 import pytest
 
-from pepay_core.api import Chain, Check, Converter, Notifier, Page, RateProvider, Refused, Token, Unavailable, hookimpl
+from pepay_core.api import Chain, Check, CheckoutPart, Converter, Notifier, Page, RateProvider, Refused, Token, Unavailable, hookimpl
 from pepay_core.plugins.host import PluginHost
 
 
@@ -160,6 +160,15 @@ def test_hook_pepay_pages():
 
     assert values(host.collect("pepay_pages", Page)) == [("acme", page)]
     assert_quarantined("pepay_pages", Page)
+
+
+def test_hook_pepay_checkout(caplog):
+    part = CheckoutPart("<p>hello</p>", styles=("/x/good/a.css",))
+    host = hosting(plugin("bad", pepay_checkout=raising_with_ctx), plugin("good", pepay_checkout=lambda invoice, token: [part]))
+
+    assert values(host.collect("pepay_checkout", CheckoutPart, invoice={"id": "inv_1"}, token="t")) == [("good", part)]
+    assert host.plugins == ("bad", "good")
+    assert "plugin bad: pepay_checkout raised" in caplog.text
 
 
 def test_hook_pepay_commands(caplog):

@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parents[3] / "frontend"
 
 def npm(folder: Path, *arguments: str, **environment: str) -> None:
     done = subprocess.run(
-        ["npm", *arguments], check=False, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+        ["npm", *arguments], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300, check=False
     )
     if done.returncode:
         raise RuntimeError(f"npm {arguments[0]}: {done.stdout[-500:]} {done.stderr[-500:]}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations
 from decimal import Decimal  # noqa: TC003
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pepay_core.api import PluginSettings, Refused, parse_amount
 
@@ -26,8 +27,28 @@ def _price(value: Any) -> Decimal:
     return price
 
 
+def _local(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise ValueError("only chains of this machine are simulated: http://127.0.0.1:…")
+    return url
+
+
+class SimulatedChain(BaseModel):
+    """A chain of this machine that the simulator may act on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rpc: Annotated[str, AfterValidator(_local)]
+    """Where the node answers JSON-RPC, on loopback."""
+    faucet: Annotated[str, AfterValidator(_local)] | None = None
+    """Where test tokens are had, as `pepay sandbox` prints it; needed on Solana."""
+
+
 class SandboxSettings(PluginSettings):
     """Settings of the sandbox."""
 
     rates: Mapping[str, Annotated[Decimal, BeforeValidator(_price)]] = Field(default_factory=dict)
     """Prices in USD by rate id, as text: ``{ ethereum = "3000", usd-coin = "1" }``. With none, the provider ``fixed`` does not exist."""
+    simulator: Mapping[str, SimulatedChain] = Field(default_factory=dict)
+    """Chains by CAIP-2 id on which test payments are simulated: ``{ "eip155:31337" = { rpc = "http://127.0.0.1:8545" } }``. None, no simulator."""

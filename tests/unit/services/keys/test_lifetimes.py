@@ -11,7 +11,7 @@ import pytest
 
 from pepay_core.domain.errors import Forbidden, InvalidInput, KeyExpired, KeyNotYetValid, KeyRevoked, NotFound, Unauthenticated
 from pepay_core.domain.lifetimes import LONGEST, NEVER, PRESETS, USUAL, read_lifetime
-from pepay_core.domain.merchants import SCOPES, Merchant
+from pepay_core.domain.merchants import KEY_SCOPES, SCOPES, Merchant
 from pepay_core.secrets import Vault
 from pepay_core.services.authenticating import Authenticating
 from pepay_core.services.callers import Caller
@@ -194,7 +194,7 @@ async def test_a_key_makes_none_that_may_do_more_in_a_minute(keys):
 async def test_a_key_makes_none_with_a_scope_that_it_lacks(keys):
     maker = await keys.maker(scopes=("keys:write", "invoices:write"))
     assert (await keys.make(maker, scopes=("invoices:read", "keys:read")))["scopes"] == ["invoices:read", "keys:read"]
-    for scope in sorted(set(SCOPES) - {"keys:read", "keys:write", "invoices:read", "invoices:write"}):
+    for scope in sorted(set(KEY_SCOPES) - {"keys:read", "keys:write", "invoices:read", "invoices:write"}):
         with pytest.raises(Forbidden):
             await keys.make(maker, scopes=("invoices:read", scope))
 
@@ -260,11 +260,11 @@ async def test_a_key_that_is_over_is_not_replaced(keys):
 
 
 async def test_a_key_cannot_become_more_by_replacing_one_that_is(keys):
-    wide = await keys.make(scopes=SCOPES)
-    for wanted in ({}, {"scopes": SCOPES, "allowed_ips": (ADDRESS,)}, {"scopes": SCOPES, "writes_per_minute": 5}):
+    wide = await keys.make(scopes=KEY_SCOPES)
+    for wanted in ({}, {"scopes": KEY_SCOPES, "allowed_ips": (ADDRESS,)}, {"scopes": KEY_SCOPES, "writes_per_minute": 5}):
         maker = await keys.maker(**wanted)
         if "scopes" in wanted:
-            new = await keys.keeping.rotate(maker, (await keys.make(scopes=SCOPES))["id"])
+            new = await keys.keeping.rotate(maker, (await keys.make(scopes=KEY_SCOPES))["id"])
             assert (new["allowed_ips"], new["writes_per_minute"]) == ([f"{ADDRESS}/32"] if maker.allowed_ips else [], maker.writes_per_minute)
         else:
             with pytest.raises(Forbidden):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from solders.compute_budget import set_compute_unit_limit
 from solders.keypair import Keypair
+from solders.transaction import VersionedTransaction
 
 from pepay_core.api import InvalidInput, chain_of
 from pepay_sandbox.solana import instructions, programs
@@ -108,6 +109,14 @@ class SolanaWallet:
         source, destination = (instructions.token_account_of(owner, mint) for owner in (self.address, address))
         sending = instructions.send_tokens(source, mint, destination, self.address, units, DECIMALS, programs.TOKEN)
         return await self.send([instructions.with_references(sending, references)])
+
+    async def sign(self, transaction: str) -> str:
+        """Sign a transaction that a page has built and send it; both it and its signature are in base64. Raises ValueError, RpcError."""
+        unsigned = VersionedTransaction.from_bytes(base64.b64decode(transaction))
+        signed = VersionedTransaction(unsigned.message, [self._key])
+        config = {"encoding": "base64", "preflightCommitment": "processed"}
+        await self._cluster.client.call("sendTransaction", base64.b64encode(bytes(signed)).decode(), config)
+        return base64.b64encode(bytes(signed.signatures[0])).decode()
 
     async def send(self, wanted: Sequence[Instruction], *signers: Keypair) -> str:
         """Sign a transaction, send it, and return its signature; it has landed then."""
