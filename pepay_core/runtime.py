@@ -22,6 +22,7 @@ from pepay_core.services.assembling import Assembler
 from pepay_core.services.attesting import Attesting
 from pepay_core.services.auditing import Auditing
 from pepay_core.services.authenticating import Authenticating
+from pepay_core.services.branding import Logos
 from pepay_core.services.carrying import Carrier
 from pepay_core.services.choosing import Choosing
 from pepay_core.services.closing import Closing
@@ -96,6 +97,7 @@ class Runtime:
     receiving: Receiving
     lacking: Lacking
     preferring: Preferring
+    logos: Logos
     offering: Offering
     invoicing: Invoicing
     endpoints: Endpoints
@@ -270,6 +272,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
         preferring=Preferring(store, catalogue, recorder),
+        logos=Logos(store, recorder),
         offering=offering,
         invoicing=invoicing,
         endpoints=endpoints,

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pepay_core.domain.images import Image
     from pepay_core.services.callers import Caller
     from pepay_core.services.ports import Store
+    from pepay_core.services.recording import Recorder
 
 RADII: Final = ("none", "small", "medium", "large")
 FONTS: Final = ("inter", "system", "serif")
 SCHEMES: Final = ("auto", "light", "dark")
 CODES: Final = ("address", "amount")
-RETURNS: Final = ("manual", "auto")
 
-_KEYS: Final = ("accent", "accent_dark", "radius", "font", "scheme", "languages", "code", "return", "logo", "support_email", "support_url")
+_KEYS: Final = ("accent", "accent_dark", "radius", "font", "scheme", "languages", "code", "auto_return", "logo", "support_email", "support_url")
 _EMAIL: Final = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
 _WEB: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?(/[!-;=?-~]{0,400})?", re.ASCII | re.IGNORECASE)
 
@@ -92,7 +92,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], None]]] = {
     "font": _one_of(FONTS),
     "scheme": _one_of(SCHEMES),
     "code": _one_of(CODES),
-    "return": _one_of(RETURNS),
+    "auto_return": lambda _value, _field: None,
     "languages": _languages,
     "support_email": _matching(_EMAIL, "an e-mail address"),
     "support_url": _matching(_WEB, "an https URL"),
@@ -102,8 +102,9 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], None]]] = {
 class Logos:
     """The merchants' logos."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, recorder: Recorder) -> None:
         self._store = store
+        self._recorder = recorder
 
     async def put(self, caller: Caller, text: str) -> None:
         """Take a logo, as base64 of a PNG or WebP image; raises InvalidInput."""
@@ -134,3 +135,4 @@ class Logos:
                 look["logo"] = image.name
             await tx.merchants.save(replace(merchant, branding=look))
             await tx.merchants.put_logo(merchant.id, image)
+            await self._recorder.note(tx, caller, "merchant.changed", merchant.id, {"branding.logo": image.name if image else None})

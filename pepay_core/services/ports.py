@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
     from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
+    from pepay_core.domain.images import Image
     from pepay_core.domain.invoices import Invoice
     from pepay_core.domain.ledger import Entry, Posting
     from pepay_core.domain.mails import Mail, MailState
@@ -43,6 +44,14 @@ class Merchants(Protocol):
     async def all(self) -> list[Merchant]: ...
     async def save(self, merchant: Merchant) -> None:
         """Store its preferences; whether it is suspended is not among them."""
+        ...
+
+    async def logo(self, merchant: MerchantId) -> Image | None:
+        """Return its logo, if it has one."""
+        ...
+
+    async def put_logo(self, merchant: MerchantId, image: Image | None) -> None:
+        """Give it a logo, or take it away."""
         ...
 
     async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -35,15 +34,6 @@ MAX_BANDS: Final = 10
 MAX_CHAINS: Final = 100
 MAX_ORIGINS: Final = 20
 MAX_BLOCKS: Final = 10_000
-
-_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
-_EMAIL: Final = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
-_WEB: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?(/[!-;=?-~]{0,400})?", re.ASCII | re.IGNORECASE)
-_SHAPES: Final = {
-    "color": (_COLOR, "a colour such as #4f46e5"),
-    "support_email": (_EMAIL, "an e-mail address"),
-    "support_url": (_WEB, "an https URL"),
-}
 
 
 class Preferring:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pepay_core.domain.audit import Actor, ActorKind
 from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, MerchantSuspended
 from pepay_core.domain.ids import MerchantId, UserId
 from pepay_core.domain.people import Member
@@ -15,7 +16,6 @@ from pepay_core.services.presenting import seconds
 
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
-    from pepay_core.domain.audit import Actor
     from pepay_core.domain.people import User
     from pepay_core.services.people.accounts import Accounts
     from pepay_core.services.ports import Store, Transaction
@@ -73,11 +73,11 @@ class Memberships:
             found = await tx.members.of(caller.merchant)
             return [self._view(each, await tx.users.get(each.user)) for each in found]
 
-    async def add(self, tx: Transaction, merchant: MerchantId, user: UserId, role: Role, *, by: Actor) -> Member:
-        """Store a member: for whoever has decided already that it may be; raises Conflict."""
+    async def add(self, tx: Transaction, merchant: MerchantId, user: UserId, role: Role, *, by: Actor | None = None) -> Member:
+        """Store a member: for whoever has decided already that it may be; raises Conflict. By themselves, where nobody else is named."""
         member = Member(merchant, user, role, self._clock.now())
         await tx.members.add(member)
-        await self._recorder.note(tx, replace(by, merchant=merchant), "member.added", user, {"role": role.value})
+        await self._recorder.note(tx, replace(by or Actor(ActorKind.USER, user), merchant=merchant), "member.added", user, {"role": role.value})
         return member
 
     async def set_role(self, caller: Caller, user: str, role: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Platform:
 
 def _view(merchant: Merchant) -> dict[str, Any]:
     return {
-        "object": "merchant",
+        "object": "tenant",
         "id": merchant.id,
         "name": merchant.name,
         "created_at": seconds(merchant.created_at),

@@ -16,6 +16,7 @@ from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
 from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, KeyringRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.logos import LogoRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
 from pepay_core.storage.tables.people import (
@@ -58,6 +59,7 @@ __all__ = [
     "KeyringRow",
     "LeaseRow",
     "LetterRow",
+    "LogoRow",
     "MailRow",
     "MemberRow",
     "MerchantRow",
@@ -76,6 +78,7 @@ __all__ = [
 
 TABLES: Final[tuple[type[Table], ...]] = (
     MerchantRow,
+    LogoRow,
     KeyRow,
     WalletRow,
     InvoiceRow,

@@ -8,8 +8,7 @@ import msgspec
 
 from pepay_core.domain import ids
 from pepay_core.domain.errors import Conflict
-from pepay_core.domain.ids import MerchantId
-from pepay_core.services.presenting import seconds
+from pepay_core.services.people.accounts import as_user
 from pepay_core.web.access import ADMIN
 from pepay_core.web.api.people_objects import User
 from pepay_core.web.operations import operation
@@ -17,7 +16,6 @@ from pepay_core.web.schemas import Nothing, Paging, Seconds
 
 if TYPE_CHECKING:
     from pepay_core.services.paging import Slice
-    from pepay_core.services.ports import Transaction
     from pepay_core.web.operations import Call
 
 _TAG: Final = "Platform"
@@ -45,54 +43,32 @@ async def list_users(call: Call[Paging, None]) -> Slice[dict[str, Any]]:
 async def suspend_user(call: Call[Nothing, None]) -> dict[str, Any]:
     """Keep a user out: their sessions end at once."""
     accounts = call.runtime.people.accounts
-    return accounts.view(await accounts.suspend(call.path["user"]))
+    return accounts.view(await accounts.suspend(call.path["user"], by=as_user(call.signed_in.user)))
 
 
 @operation("POST", "/api/v1/users/{user}/resume", tag=_TAG, access=ADMIN, fresh=True, ids=_USER, gives=User)
 async def resume_user(call: Call[Nothing, None]) -> dict[str, Any]:
     """Let a suspended user sign in again."""
     accounts = call.runtime.people.accounts
-    return accounts.view(await accounts.resume(call.path["user"]))
+    return accounts.view(await accounts.resume(call.path["user"], by=as_user(call.signed_in.user)))
 
 
 @operation("GET", "/api/v1/tenants", tag=_TAG, access=ADMIN, gives=Tenant, many=True)
 async def list_tenants(call: Call[Nothing, None]) -> list[dict[str, Any]]:
     """List every merchant of the platform."""
-    async with call.runtime.store.read() as tx:
-        return [_view(each) for each in await tx.merchants.all()]
+    return await call.runtime.people.platform.merchants()
 
 
 @operation("POST", "/api/v1/tenants/{merchant}/suspend", tag=_TAG, access=ADMIN, fresh=True, ids=_MERCHANT, gives=Tenant)
 async def suspend_merchant(call: Call[Nothing, None]) -> dict[str, Any]:
     """Close a merchant for now: what buyers owe is still watched and credited, and nothing new begins."""
-    return await _suspended(call, suspended=True)
+    return await call.runtime.people.platform.suspend(as_user(call.signed_in.user), call.path["merchant"])
 
 
 @operation("POST", "/api/v1/tenants/{merchant}/resume", tag=_TAG, access=ADMIN, fresh=True, ids=_MERCHANT, gives=Tenant)
 async def resume_merchant(call: Call[Nothing, None]) -> dict[str, Any]:
     """Let a suspended merchant go on."""
-    return await _suspended(call, suspended=False)
-
-
-async def _suspended(call: Call[Nothing, None], *, suspended: bool) -> dict[str, Any]:
-    merchant = MerchantId(call.path["merchant"])
-
-    async def work(tx: Transaction) -> dict[str, Any]:
-        await tx.merchants.get(merchant)
-        await tx.merchants.suspend(merchant, call.runtime.clock.now() if suspended else None)
-        return _view(await tx.merchants.get(merchant))
-
-    return await call.runtime.store.run(work)
-
-
-def _view(merchant: Any) -> dict[str, Any]:
-    return {
-        "object": "tenant",
-        "id": merchant.id,
-        "name": merchant.name,
-        "created_at": seconds(merchant.created_at),
-        "suspended_at": seconds(merchant.suspended_at),
-    }
+    return await call.runtime.people.platform.resume(as_user(call.signed_in.user), call.path["merchant"])
 
 
 OPERATIONS: Final = (list_users, suspend_user, resume_user, list_tenants, suspend_merchant, resume_merchant)

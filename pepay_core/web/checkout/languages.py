@@ -21,25 +21,10 @@ from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from pepay_core.domain.jsontext import decode
+from pepay_core.domain.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-LANGUAGES: Final[Mapping[str, str]] = {
-    "en": "English",
-    "de": "Deutsch",
-    "fr": "Français",
-    "es": "Español",
-    "pt": "Português",
-    "it": "Italiano",
-    "nl": "Nederlands",
-    "pl": "Polski",
-    "tr": "Türkçe",
-    "ja": "日本語",
-    "zh": "中文",
-    "ar": "العربية",
-}
-"""Every language that the pages speak, by its own name."""
 
 FOLDER: Final = Path(__file__).parents[1] / "i18n"
 _ACCEPTED: Final = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")

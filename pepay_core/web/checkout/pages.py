@@ -20,7 +20,7 @@ from pepay_core.web.checkout.parts import parts_of
 from pepay_core.web.checkout.receipts import receipt
 from pepay_core.web.checkout.states import HELPED
 from pepay_core.web.checkout.themes import theme
-from pepay_core.web.checkout.view import SEARCHED, View, Visit, view
+from pepay_core.web.checkout.view import View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
 from pepay_core.web.policies import scripted
 from pepay_core.web.problems import WrongMediaType, problem_of
@@ -36,12 +36,6 @@ _HTML: Final = "text/html"
 _FORM: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {"X-Robots-Tag": "noindex, nofollow", "Content-Security-Policy": scripted()}
 _HASH: Final = re.compile(r"[0-9A-Za-z]{32,128}", re.ASCII)
-_REASONS: Final = {
-    "chain_unavailable": "reason.unreachable",
-    "no_rate": "reason.no_price",
-    "no_wallet": "reason.not_set_up",
-    "no_token_account": "reason.not_set_up",
-}
 
 
 @get("/pay/{invoice:str}", opt={"access": BUYER_PAGE})
@@ -50,7 +44,7 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
         return shown(seen, whole(request, seen))
-    body = render("pay/body.html", view=seen, notice=None, reasons=_REASONS, searched=SEARCHED)
+    body = render("pay/body.html", view=seen, notice=None)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
@@ -140,9 +134,9 @@ def _field(body: bytes, name: str) -> str:
 
 
 def whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
-    """Return the whole page."""
+    """Return the whole page, with what plugins put above it."""
     parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
-    return render("pay.html", view=seen, notice=notice, reasons=_REASONS, searched=SEARCHED, parts=parts)
+    return render("pay.html", view=seen, notice=notice, parts=parts)
 
 
 def shown(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:

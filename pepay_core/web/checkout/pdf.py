@@ -19,7 +19,7 @@ _BOLD: Final = (
     "333 611 611 278 278 556 278 889 611 611 611 611 389 556 333 611 556 778 556 556 500 389 280 389 584"
 )
 _WIDTHS: Final = tuple({chr(32 + at): int(width) for at, width in enumerate(table.split())} for table in (_PLAIN, _BOLD))
-_ODD: Final = {"…": 1000, "–": 556, "—": 1000, "’": 222, "‘": 222, "€": 556, "×": 584}
+_ODD: Final = {"\N{HORIZONTAL ELLIPSIS}": 1000, "\N{EM DASH}": 1000, "\N{RIGHT SINGLE QUOTATION MARK}": 222, "\N{MULTIPLICATION SIGN}": 584}
 # Spaces of other widths that numbers are written with.
 _SPACES: Final = str.maketrans("\u202f\u2009\u2007\xa0", "    ", "\u200e\u200f\u2066\u2067\u2068\u2069")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pepay_core.web.checkout.pdf import Document, can_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pepay_core.web.checkout.view import View
 
@@ -69,10 +69,7 @@ def receipt(view: View) -> Receipt | None:
         merchant=invoice["merchant_name"],
         title=str(t("receipt")),
         facts=tuple(facts),
-        lines=tuple(
-            (item["name"] + (f" × {item['quantity']}" if item["quantity"] != 1 else ""), t.price(item["amount"], view.unit) if item["amount"] else "")
-            for item in invoice["line_items"]
-        ),
+        lines=tuple((_item(item), t.price(item["amount"], view.unit) if item["amount"] else "") for item in invoice["line_items"]),
         total=(str(t("receipt.total")), t.price(invoice["amount"], view.unit)),
         payments=tuple(
             (
@@ -84,3 +81,7 @@ def receipt(view: View) -> Receipt | None:
         ),
         footer=invoice["footer"],
     )
+
+
+def _item(item: Mapping[str, Any]) -> str:
+    return item["name"] if item["quantity"] == 1 else f"{item['name']} \N{MULTIPLICATION SIGN} {item['quantity']}"
