@@ -148,7 +148,8 @@ def founded(folder: Path, more: str = "", *, simulated: bool = False) -> Iterato
             cluster.mint_to(mint, str(buyer.pubkey()), 10**12)
             cluster.create_token_account(wallet, mint)
             faucet = Faucet(cluster, mint)
-            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + (_simulator(node, cluster, faucet) if simulated else "") + more)
+            simulator = _simulator(node, cluster, faucet) if simulated else ""
+            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + simulator + more)
             gateway.start()
             try:
                 gateway.post("/api/v1/wallets", {"chain_family": "eip155", "kind": "xpub", "value": XPUB})
