@@ -42,6 +42,7 @@ from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
+from pepay_core.web.people import connecting
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 
@@ -128,6 +129,7 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *pages.HANDLERS,
             *helping.HANDLERS,
             *theming.HANDLERS,
+            *connecting.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,
