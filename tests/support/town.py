@@ -210,6 +210,7 @@ def _networks(node: Anvil, cluster: Cluster, usdc: str, dai: str, mint: str) -> 
 name = "Dev"
 chain = "{EVM}"
 rpc = ["{node.url}"]
+public_rpc = ["https://rpc.dev.example"]
 testnet = true
 native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
 confirmations = {CONFIRMATIONS}
