@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from databases import both
 
 from pepay_core.domain.errors import NotFound, SignInFailed, Unauthenticated
 from pepay_core.domain.people import Level
@@ -16,6 +17,7 @@ from pepay_core.storage.tables import TABLES
 PASSWORD = "correct horse battery"
 
 
+@both
 async def test_a_right_password_opens_a_session_that_its_token_finds(world):
     user = await world.user()
 
@@ -57,6 +59,7 @@ async def test_a_session_ends_after_twelve_hours_however_busy_it_is(world):
     assert await world.people.sessions.find(token) is None
 
 
+@both
 async def test_a_request_within_the_same_minute_writes_nothing(world):
     await world.user()
     _, token = await world.signed_in()
@@ -70,6 +73,7 @@ async def test_a_request_within_the_same_minute_writes_nothing(world):
     assert world.store.statistics.commits == before + 1
 
 
+@both
 async def test_a_session_that_was_closed_stays_closed_whatever_is_in_flight(world):
     """The request has read the session when it is deleted, and writes only afterwards."""
     await world.user()
@@ -85,6 +89,7 @@ async def test_a_session_that_was_closed_stays_closed_whatever_is_in_flight(worl
     assert await world.people.sessions.find(token) is None
 
 
+@both
 async def test_no_interleaving_of_requests_and_a_sign_out_leaves_a_session(world):
     await world.user()
     for _ in range(20):
@@ -96,6 +101,7 @@ async def test_no_interleaving_of_requests_and_a_sign_out_leaves_a_session(world
         assert await world.people.sessions.find(token) is None
 
 
+@both
 async def test_of_a_rotation_and_a_sign_out_at_once_no_session_is_left_or_the_sign_out_came_too_late(world):
     await world.user()
     for _ in range(10):
@@ -145,6 +151,7 @@ async def test_a_wrong_password_does_not_make_a_session_fresh(world):
     assert (await world.people.sessions.find(token)).session == found.session
 
 
+@both
 async def test_a_new_password_ends_every_session_but_the_one_that_it_begins(world):
     await world.user()
     found, token = await world.signed_in()
@@ -160,6 +167,7 @@ async def test_a_new_password_ends_every_session_but_the_one_that_it_begins(worl
     assert await world.signed_in(password="a new horse battery")
 
 
+@both
 async def test_a_suspension_holds_from_the_next_request_on(world):
     user = await world.user()
     _, token = await world.signed_in()
@@ -190,6 +198,7 @@ async def test_a_password_that_was_checked_before_it_was_changed_opens_nothing(w
         await world.signed_in()
 
 
+@both
 async def test_sessions_are_listed_and_ended_by_their_user_alone(world):
     await world.user()
     await world.user("eve@example.com")
@@ -219,6 +228,7 @@ async def test_all_other_sessions_can_be_ended_at_once(world):
     assert [await world.people.sessions.find(each) for each in others] == [None, None]
 
 
+@both
 async def test_what_has_expired_is_swept(world):
     await world.user()
     found, _ = await world.signed_in()
@@ -229,6 +239,7 @@ async def test_what_has_expired_is_swept(world):
         assert await tx.sessions.find(found.session.digest) is None
 
 
+@both
 async def test_a_dump_of_the_database_signs_nobody_in(world):
     """Everything that is stored, tried as a token and as a password; and nothing of what was typed is in it."""
     await world.user(name="Ada")
