@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 HOME: Final = "/app/security"
 _HTML: Final = "text/html"
-# To our own pages only, so that their forms are known to come from them.
-_HEADERS: Final = {"Referrer-Policy": "same-origin"}
+# With no referrer at all, browsers say of a form that it is sent from nowhere ("Origin: null"), and it could not be told from a forged one.
+_REFERRER: Final = {"Referrer-Policy": "same-origin"}
 # An address of this server: neither another host's, nor anything that browsers read as one.
 _OWN: Final = re.compile(r"/(?![/\\])[!-~]*", re.ASCII)
 
@@ -48,8 +48,12 @@ def show(
         here=request.scope["path"],
         **values,
     )
-    headers = {**_HEADERS, **(problem.headers if problem else {})}
-    return _with_cookies(request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=headers))
+    return _with_cookies(
+        request,
+        Response(
+            html, status_code=problem.status if problem else 200, media_type=_HTML, headers={**_REFERRER, **(problem.headers if problem else {})}
+        ),
+    )
 
 
 def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:
