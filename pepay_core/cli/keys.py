@@ -1,4 +1,4 @@
-"""``pepay merchant`` and ``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
+"""``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
 
 from __future__ import annotations
 
@@ -43,54 +43,6 @@ async def opened_keys(invocation: Invocation) -> AsyncIterator[tuple[Store, Keep
     async with open_store(settings.database_url, clock) as store:
         await unlock(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)
-
-
-@click.group()
-def merchant() -> None:
-    """Make and list merchants."""
-
-
-@merchant.command("create")
-@click.argument("name")
-@as_json_option
-@pass_invocation
-def create_merchant(invocation: Invocation, name: str, *, json_: bool) -> None:
-    """Make a merchant with a test key and a live key, shown once."""
-    from pepay_core.clock import SystemClock
-    from pepay_core.services.founding import found
-    from pepay_core.services.minting import Ids
-
-    async def work() -> dict[str, Any]:
-        clock = SystemClock()
-        async with opened_keys(invocation) as (store, keys):
-            made = await found(store, keys, Ids(clock), clock, name)
-        return {"merchant": made.merchant.id, "name": made.merchant.name, "keys": {"test": made.test_key, "live": made.live_key}}
-
-    made = asyncio.run(work())
-    if json_:
-        as_json(made)
-    else:
-        click.echo(f"Merchant  {made['merchant']}\nTest key  {made['keys']['test']}\nLive key  {made['keys']['live']}")
-
-
-@merchant.command("list")
-@as_json_option
-@pass_invocation
-def list_merchants(invocation: Invocation, *, json_: bool) -> None:
-    """List the merchants."""
-
-    async def work() -> list[dict[str, Any]]:
-        async with opened_keys(invocation) as (store, _), store.read() as tx:
-            return [
-                {"id": each.id, "name": each.name, "currency": each.currency, "created_at": int(each.created_at.timestamp())}
-                for each in await tx.merchants.all()
-            ]
-
-    found = asyncio.run(work())
-    if json_:
-        as_json(found)
-    else:
-        as_table(["MERCHANT", "NAME", "CURRENCY"], [[each["id"], each["name"], each["currency"]] for each in found])
 
 
 @click.group()

@@ -15,6 +15,7 @@ from pepay_core.web.api import (
     api_keys,
     audit,
     connect,
+    invitations,
     invoices,
     ledger,
     members,
@@ -42,7 +43,7 @@ from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
-from pepay_core.web.people import connecting
+from pepay_core.web.people import connecting, entering, linked, security, team
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 
@@ -67,6 +68,7 @@ OPERATIONS = (
     *second_factors.OPERATIONS,
     *user.OPERATIONS,
     *members.OPERATIONS,
+    *invitations.OPERATIONS,
     *platform.OPERATIONS,
     *audit.OPERATIONS,
     *connect.OPERATIONS,
@@ -127,6 +129,10 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *entering.HANDLERS,
+            *security.HANDLERS,
+            *team.HANDLERS,
+            *linked.HANDLERS,
             *helping.HANDLERS,
             *theming.HANDLERS,
             *connecting.HANDLERS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pepay_core.domain.people import Level
 from pepay_core.domain.roles import Role
 from pepay_core.services.founding import new_merchant
+from pepay_core.services.people.accounts import as_user
 
 if TYPE_CHECKING:
     from pepay_core.domain.people import User
@@ -72,7 +73,7 @@ async def member(web: Any, role: str | None = "owner", *, merchant: str | None =
     user = await new_user(web, is_admin=is_admin)
     where = merchant or web.merchant
     if role is not None:
-        await web.runtime.store.run(lambda tx: web.runtime.people.memberships.add(tx, where, user.id, Role(role)))
+        await web.runtime.store.run(lambda tx: web.runtime.people.memberships.add(tx, where, user.id, Role(role), by=as_user(user)))
     return Person(web, user, await session_of(web, user, level), where)
 
 

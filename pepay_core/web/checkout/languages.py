@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parents[1] / "i18n"
 _ACCEPTED: Final = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ACCEPTED: Final = 20
+_MARKS: Final = "\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
 _RATE_DIGITS: Final = 6
 _MINUTES: Final = 90  # seconds from which on time is told in minutes
 
@@ -54,7 +55,8 @@ class Language:
         """Return an amount of a currency, or of an asset by its symbol, as people write it."""
         number = Decimal(amount)
         if len(unit) == 3 and unit in self.locale.currencies:
-            return format_currency(number, unit, locale=self.locale, decimal_quantization=False)
+            # Where it stands in a page decides its direction: a mark of its own would turn it around there.
+            return format_currency(number, unit, locale=self.locale, decimal_quantization=False).strip(_MARKS)
         return f"{format_decimal(number, locale=self.locale, decimal_quantization=False)} {unit}"
 
     def rate(self, rate: str, unit: str) -> str:

@@ -26,7 +26,7 @@ _USER: Final = {"access": USER, "page": True}
 @get("/login", opt=_DOOR)
 async def login_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Ask who somebody is; whoever is signed in goes on."""
-    signed_in, onwards = await find_session(request), next_of(request.query_params.dict_())
+    signed_in, onwards = await find_session(request), next_of(request.query_params)
     if signed_in is not None:
         return lead(request, onwards if signed_in.is_full else _code(onwards))
     return show(request, "login.html", next=onwards, email="", done=_DONE.get(request.query_params.get("done", "")))
@@ -55,7 +55,7 @@ async def login(request: Request[Any, Any, Any]) -> Response[str]:
 @get("/login/code", opt=_ENTERING)
 async def code_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Ask for the second factor."""
-    onwards = next_of(request.query_params.dict_())
+    onwards = next_of(request.query_params)
     return lead(request, onwards) if _present(request).is_full else show(request, "code.html", next=onwards)
 
 
@@ -75,7 +75,7 @@ async def code(request: Request[Any, Any, Any]) -> Response[str]:
 @get("/login/again", opt=_USER)
 async def again_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Ask once more, before something that can do much."""
-    return await _again(request, next_of(request.query_params.dict_()))
+    return await _again(request, next_of(request.query_params))
 
 
 @post("/login/again", opt=_USER, status_code=200)

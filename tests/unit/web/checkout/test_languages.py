@@ -76,7 +76,7 @@ def test_the_language_is_the_one_asked_for_else_the_browsers_else_the_merchants(
         ("en", "$1,249.90", "0.5 USDC", "Nov 1, 2026, 12:00 UTC"),
         ("de", "1.249,90 $", "0,5 USDC", "1. Nov. 2026, 12:00 UTC"),
         ("ja", "$1,249.90", "0.5 USDC", "2026年11月1日, 12:00 UTC"),
-        ("ar", "\N{RIGHT-TO-LEFT MARK}1,249.90 US$", "0.5 USDC", "1 نوفمبر 2026, 12:00 UTC"),
+        ("ar", "1,249.90 US$", "0.5 USDC", "1 نوفمبر 2026, 12:00 UTC"),
     ],
 )
 def test_what_is_read_is_written_as_people_write_it(code, price, other, moment):
