@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 from litestar import Router, get
-from persons import OWN, Person, member, new_tenant, session_of
+from persons import Person, member, new_tenant, session_of
 
 from pepay_core.domain.merchants import KEY_SCOPES, SCOPES
 from pepay_core.domain.people import Level
@@ -305,11 +305,15 @@ def spellings(path: str) -> list[str]:
         f"{path}%0a", f"{path}%0d%0a", f"{path}%09", f"{path}%20", f"%20{path}", f"{path}%23", f"{path}%3f", f"{path}.json", f"{path}.html", f"{path}.css",
         path.upper(), path.replace(f"/{first}", f"/{first.capitalize()}", 1), f"{head}/{last.capitalize()}x", f"{head}/%{ord(last[0]):02x}{last[1:]}",
         f"{head}/%25{ord(last[0]):02x}{last[1:]}", f"{path}%c0%af", f"{path}%e2%80%8b", f"{path}%", f"{path}%zz", f"http://localhost{path}",
+        f"{path}..", f"{path}%2e", f"{path}%7f", f"{path}~", f"/%5c{path[1:]}", f"{path}%u002f", f"{path}/%09", f"{path}%2e%2e%2f",
     ]  # fmt: skip
 
 
 async def test_no_spelling_of_a_protected_address_gets_past_the_gate(web, callers):
-    protected = sorted({each.path for each in routes_of(web.app) if each.access not in {ANYBODY, DOOR, PLUGIN, BUYER_PAGE}})
+    protected = sorted(
+        {each.path for each in routes_of(web.app) if each.access not in {ANYBODY, DOOR, PLUGIN, BUYER_PAGE} and each.method != "OPTIONS"}
+    )
+    protected = [path for path in protected if path not in DOORS]
     assert len(protected) > 60
     for path in protected:
         written = spellings(filled(path, callers.invoice))
@@ -374,4 +378,3 @@ async def test_what_belongs_to_another_merchant_is_not_there(web, callers):
 
 
 GLOBAL = {"/api/v1/tokens", "/api/v1/chains", "/api/v1/plugins", "/api/v1/rates", "/api/v1/rates/history"}
-assert OWN
