@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.notifier import Notifier
     from pepay_core.secrets import Vault
+    from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
     from pepay_core.services.records import ClaimedDelivery
@@ -52,6 +53,7 @@ class Dispatcher:
         poll: float = 1,
         grace: float = 3,
         rng: Callable[[], float] = random.random,
+        noticing: Noticing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -59,7 +61,7 @@ class Dispatcher:
         self._lease = lease
         self._poll = poll
         self._grace = grace
-        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng)
+        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng, noticing=noticing)
         self._lanes = Lanes(concurrency, per_endpoint)
         self._breakers = Breakers(clock, rng)
         self._running: set[asyncio.Task[None]] = set()
