@@ -292,6 +292,10 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def renew(self, deliveries: Collection[DeliveryId], now: datetime, lease_until: datetime) -> None:
+        """Keep claims that have not run out for longer."""
+        ...
+
     async def next_due(self) -> datetime | None: ...
     async def get(self, merchant: MerchantId, delivery: DeliveryId, *, livemode: bool) -> EventDelivery: ...
     async def hold(self, deliveries: Collection[DeliveryId]) -> dict[DeliveryId, EventDelivery]:
@@ -442,6 +446,26 @@ class Leases(Protocol):
     async def drop(self, name: str, holder: str) -> None: ...
 
 
+class Retention(Protocol):
+    """Deletes what is older than a moment, the oldest first, at most so many; each returns how many. What is still to be delivered stays."""
+
+    async def attempts(self, before: datetime, limit: int) -> int:
+        """Delete attempts of deliveries that were made before."""
+        ...
+
+    async def deliveries(self, before: datetime, limit: int) -> int:
+        """Delete deliveries with their attempts."""
+        ...
+
+    async def events(self, before: datetime, limit: int) -> int:
+        """Delete events with their deliveries."""
+        ...
+
+    async def rates(self, before: datetime, limit: int) -> int:
+        """Delete what was agreed on as a rate."""
+        ...
+
+
 class Facts(Protocol):
     """What an installation knows of itself, by name."""
 
@@ -494,6 +518,7 @@ class Transaction(Protocol):
     rates: Rates
     idempotency: Idempotency
     leases: Leases
+    retention: Retention
     facts: Facts
     users: people.Users
     members: people.Members

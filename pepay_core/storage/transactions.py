@@ -17,6 +17,7 @@ from pepay_core.storage.repositories.members import InvitationRepository, Member
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.retention import RetentionRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
@@ -54,6 +55,7 @@ class UnitOfWork:
         self.rates: ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
+        self.retention: ports.Retention = RetentionRepository(session)
         self.facts: ports.Facts = FactRepository(session)
         self.users: people.Users = UserRepository(session)
         self.members: people.Members = MemberRepository(session)
