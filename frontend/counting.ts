@@ -26,7 +26,7 @@ export function count(over: () => void): void {
       const clock = each.querySelector(".left");
       if (clock && left < SHOWN) {
         clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-        if (TOLD.includes(left)) announce(`${clock.getAttribute("aria-label")}: ${clock.textContent}`);
+        if (TOLD.includes(left)) announce(`${clock.parentElement?.getAttribute("aria-label")}: ${clock.textContent}`);
       }
       if (left === 0 && ended !== until) {
         ended = until;

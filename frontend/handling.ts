@@ -34,7 +34,7 @@ function closeMenus(but: Node | null): void {
 }
 
 function arm(): void {
-  for (const each of document.querySelectorAll<HTMLElement>("[data-search]")) each.hidden = false;
+  for (const each of document.querySelectorAll<HTMLElement>("[data-search], [data-print]")) each.hidden = false;
   const link = document.querySelector<HTMLAnchorElement>("a[data-return]:not([data-armed])");
   if (!link) return;
   link.dataset["armed"] = "";
@@ -53,6 +53,7 @@ export function handle(): void {
     const target = event.target as Element;
     const button = target.closest<HTMLElement>("[data-copy]");
     if (button) void copy(button);
+    if (target.closest("[data-print]")) print();
     closeMenus(target);
   });
   document.addEventListener("keydown", (event) => {

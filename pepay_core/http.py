@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from pepay_core.domain.errors import EgressRefused, InvalidInput, Unavailable
 from pepay_core.egress import allowed, check_addresses, check_url, origin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -122,6 +123,31 @@ class AiohttpClient:
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(f"{where}: {_reason(exc)}") from None
 
+    @contextlib.asynccontextmanager
+    async def follow(
+        self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10, silence: float = 60, limit: int = 4_000_000
+    ) -> AsyncIterator[Following]:
+        """GET an answer of a URL that the operator gave that goes on for as long as both sides like; raises Unavailable when it breaks off.
+
+        ``timeout`` is for its beginning, ``silence`` for how long nothing may come, ``limit`` for the bytes of a line.
+        """
+        where = origin(url)
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=silence)
+        plain = {**(headers or {}), "Accept-Encoding": "identity"}
+        try:
+            async with asyncio.timeout(timeout) as beginning:
+                async with self._for_operators().get(url, headers=plain, timeout=patience, allow_redirects=False) as answer:
+                    beginning.reschedule(None)
+                    yield Following(answer, limit)
+        except TimeoutError:
+            raise Unavailable(f"{where} says nothing any more") from None
+        except _TooLarge:
+            raise Unavailable(f"{where} sent a line of more than {limit} bytes") from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+            raise InvalidInput("not an HTTP URL", field="url") from None
+        except (aiohttp.ClientError, OSError) as exc:
+            raise Unavailable(f"{where}: {_reason(exc)}") from None
+
     async def _call(self, session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
         # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
         where = origin(str(request.url))
@@ -202,6 +228,36 @@ class AiohttpClient:
             self._threads = ThreadPoolExecutor(32, "pepay-egress")
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _getaddrinfo, host, port)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+class Following:
+    """An answer that goes on."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, limit: int) -> None:
+        self._answer = answer
+        self._limit = limit
+
+    @property
+    def status(self) -> int:
+        """What was answered."""
+        return self._answer.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With what it began."""
+        return self._answer.headers
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Yield each line as it comes, without its end."""
+        rest = b""
+        async for chunk in self._answer.content.iter_any():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.removesuffix(b"\r")
+            if len(rest) > self._limit:
+                raise _TooLarge
+        if rest:
+            yield rest
 
 
 class _CheckedResolver(AbstractResolver):

@@ -13,7 +13,7 @@ from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.events import WEBHOOK_DISABLED
 from pepay_core.services.batching import Batcher
 from pepay_core.services.endpoint_objects import endpoint_object
-from pepay_core.services.endpoints import PURPOSE
+from pepay_core.services.endpoints import PREVIOUS, PURPOSE
 from pepay_core.services.schedules import WINDOW, next_attempt
 
 if TYPE_CHECKING:
@@ -156,10 +156,10 @@ class Deliverer:
             return Outcome(f"the notifier broke: {type(exc).__name__}")
 
     def _secrets(self, endpoint: Endpoint, at: datetime) -> tuple[str, ...]:
-        sealed = [endpoint.secret]
+        found = [self._vault.open(PURPOSE, endpoint.id, endpoint.secret)]
         if endpoint.previous_secret is not None and endpoint.previous_until is not None and endpoint.previous_until > at:
-            sealed.append(endpoint.previous_secret)
-        return tuple(self._vault.open(PURPOSE, endpoint.id, each).decode() for each in sealed)
+            found.append(self._vault.open(PREVIOUS, endpoint.id, endpoint.previous_secret))
+        return tuple(each.decode() for each in found)
 
     @staticmethod
     async def _abandon(tx: Transaction, endpoint: Endpoint) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from pepay_core.domain.errors import InvalidInput, Refused, UnknownAsset
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.origins import parse_origin
 from pepay_core.domain.refunds import ClaimPolicy
+from pepay_core.services.branding import branding, branding_object
 from pepay_core.services.presenting import finality_bands, seconds
 from pepay_core.services.recording import changed_fields
 
@@ -28,22 +28,12 @@ if TYPE_CHECKING:
     from pepay_core.services.ports import Store
     from pepay_core.services.recording import Recorder
 
-BRANDING: Final = ("color", "support_email", "support_url")
 MAX_NAME: Final = 100
 MAX_TOKENS: Final = 200
 MAX_BANDS: Final = 10
 MAX_CHAINS: Final = 100
 MAX_ORIGINS: Final = 20
 MAX_BLOCKS: Final = 10_000
-
-_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
-_EMAIL: Final = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,190}")
-_WEB: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?(/[!-;=?-~]{0,400})?", re.ASCII | re.IGNORECASE)
-_SHAPES: Final = {
-    "color": (_COLOR, "a colour such as #4f46e5"),
-    "support_email": (_EMAIL, "an e-mail address"),
-    "support_url": (_WEB, "an https URL"),
-}
 
 
 class Preferring:
@@ -79,7 +69,7 @@ class Preferring:
             "tolerance": lambda: _tolerance(value, merchant.tolerance),
             "late_policy": lambda: LatePolicy(value),
             "finality": lambda: self._finality(merchant, value),
-            "branding": lambda: _branding(merchant.branding, value),
+            "branding": lambda: branding(merchant.branding, value),
             "embed_origins": lambda: _origins(value),
             "self_service": lambda: _self_service(value, merchant.self_service),
         }
@@ -148,7 +138,7 @@ class Preferring:
             "tolerance": {"percent": money.plain(merchant.tolerance.percent), "amount": money.plain(merchant.tolerance.amount, places=2)},
             "late_policy": str(merchant.late_policy),
             "finality": {chain: finality_bands(rule) for chain, rule in merchant.finality.items()},
-            "branding": {key: merchant.branding.get(key) for key in BRANDING},
+            "branding": branding_object(merchant.branding),
             "embed_origins": list(merchant.embed_origins),
             "self_service": {
                 "new_quote": merchant.self_service.new_quote,
@@ -202,14 +192,6 @@ def _rule(bands: Sequence[Mapping[str, Any]], field: str) -> Finality:
     if None in limits or limits != sorted(set(filter(None, limits))):
         raise InvalidInput("the limits must grow from band to band", field=field)
     return Finality(tuple(read))
-
-
-def _branding(present: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
-    for key, value in given.items():
-        shape, meant = _SHAPES[key]
-        if value is not None and not shape.fullmatch(value):
-            raise InvalidInput(f"must be {meant}", field=f"branding.{key}")
-    return {key: value for key, value in {**present, **given}.items() if value is not None}
 
 
 def _origins(value: Sequence[str]) -> tuple[str, ...]:

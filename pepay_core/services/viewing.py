@@ -61,6 +61,9 @@ class Viewers:
         self._looked = 0.0
         self.closed = False
 
+    def __contains__(self, invoice: str) -> bool:
+        return invoice in self._shown
+
     def __len__(self) -> int:
         return self._from.total()
 

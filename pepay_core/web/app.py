@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Response
-from litestar.datastructures import CacheControlHeader
-from litestar.static_files import create_static_files_router
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import Unavailable
-from pepay_core.web import contact, embed, health, reference
+from pepay_core.web import assets, contact, embed, health, reference
 from pepay_core.web.api import (
     api_keys,
     audit,
     connect,
+    invitations,
     invoices,
     ledger,
+    members,
     merchant,
     offers,
+    platform,
     refunds,
+    second_factors,
     self_service,
+    session,
     solana_pay,
     streams,
     transactions,
+    user,
     wallets,
     webhooks,
 )
@@ -34,14 +38,14 @@ from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.asgi.stack import layered
-from pepay_core.web.checkout import pages
+from pepay_core.web.checkout import helping, pages, theming
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
-from pepay_core.web.operations import ANY_ORIGIN, ANYBODY, handler, preflights
+from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
+from pepay_core.web.people import connecting, entering, inspecting, linked, security, team
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
-from pepay_core.web.templating import STATIC
 
 if TYPE_CHECKING:
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
@@ -60,6 +64,12 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *session.OPERATIONS,
+    *second_factors.OPERATIONS,
+    *user.OPERATIONS,
+    *members.OPERATIONS,
+    *invitations.OPERATIONS,
+    *platform.OPERATIONS,
     *audit.OPERATIONS,
     *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
@@ -68,10 +78,6 @@ OPERATIONS = (
     *solana_pay.OPERATIONS,
 )
 """Everything that the OpenAPI document describes."""
-
-
-# The URLs of our own files change with their content.
-_FOR_EVER: Final = CacheControlHeader(max_age=31_536_000, public=True, immutable=True)
 
 
 class Application(Litestar):
@@ -123,11 +129,19 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *entering.HANDLERS,
+            *security.HANDLERS,
+            *team.HANDLERS,
+            *inspecting.HANDLERS,
+            *linked.HANDLERS,
+            *helping.HANDLERS,
+            *theming.HANDLERS,
+            *connecting.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,
             *reference.handlers(OPERATIONS, base_url),
-            create_static_files_router("/static", [STATIC], opt={"access": ANYBODY}, include_in_schema=False, cache_control=_FOR_EVER),
+            *assets.HANDLERS,
         ],
         guards=[gate],
         exception_handlers={Exception: refused},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pepay_core.domain.assets import AssetId
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.ids import KeyId, MerchantId, WalletId
+from pepay_core.domain.images import Image
 from pepay_core.domain.invoices import LatePolicy, Tolerance
 from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
 from pepay_core.storage.codecs import (
@@ -24,7 +25,7 @@ from pepay_core.storage.codecs import (
     to_self_service,
 )
 from pepay_core.storage.repositories.rows import Repository, missing
-from pepay_core.storage.tables import KeyRow, MerchantRow, WalletRow
+from pepay_core.storage.tables import KeyRow, LogoRow, MerchantRow, WalletRow
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +49,16 @@ class MerchantRepository(Repository):
         preferences = {name: value for name, value in _merchant_row(merchant).items() if name != "suspended_at"}
         if not await self._update(MerchantRow, preferences, MerchantRow.id == merchant.id):
             raise missing("merchant", merchant.id)
+
+    async def logo(self, merchant: MerchantId) -> Image | None:
+        row = await self._find(LogoRow, merchant)
+        return Image(row["media_type"], bytes(row["data"])) if row else None
+
+    async def put_logo(self, merchant: MerchantId, image: Image | None) -> None:
+        if image is None:
+            await self._raw("DELETE FROM pepay_logo WHERE id = {}", merchant)
+        else:
+            await self._upsert(LogoRow, [{"id": merchant, "media_type": image.media_type, "data": image.data}], [LogoRow.id])
 
     async def suspend(self, merchant: MerchantId, at: datetime | None) -> None:
         if not await self._update(MerchantRow, {"suspended_at": at}, MerchantRow.id == merchant):

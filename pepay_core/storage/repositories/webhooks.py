@@ -118,7 +118,7 @@ class DeliveryRepository(Repository):
         if not rows:
             return []
         taken = [_delivery(row) for row in await self._of(DeliveryRow, DeliveryRow.id, [row["id"] for row in rows], order=[DeliveryRow.id])]
-        events = {row["id"]: event_of(row) for row in await self._of(EventRow, EventRow.id, {each.event for each in taken})}
+        events = {row["id"]: event_of(row, self._session.vault) for row in await self._of(EventRow, EventRow.id, {each.event for each in taken})}
         endpoints = {row["id"]: _endpoint(row) for row in await self._of(EndpointRow, EndpointRow.id, {each.endpoint for each in taken})}
         return [ClaimedDelivery(each, events[each.event], endpoints[each.endpoint]) for each in taken]
 

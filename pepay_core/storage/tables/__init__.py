@@ -14,8 +14,9 @@ from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
-from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
+from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, KeyringRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
+from pepay_core.storage.tables.logos import LogoRow
 from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, MerchantRow, WalletRow
 from pepay_core.storage.tables.people import (
@@ -55,8 +56,10 @@ __all__ = [
     "InvitationRow",
     "InvoiceRow",
     "KeyRow",
+    "KeyringRow",
     "LeaseRow",
     "LetterRow",
+    "LogoRow",
     "MailRow",
     "MemberRow",
     "MerchantRow",
@@ -75,6 +78,7 @@ __all__ = [
 
 TABLES: Final[tuple[type[Table], ...]] = (
     MerchantRow,
+    LogoRow,
     KeyRow,
     WalletRow,
     InvoiceRow,
@@ -108,4 +112,5 @@ TABLES: Final[tuple[type[Table], ...]] = (
     AuditRow,
     AuditHeadRow,
     GrantRow,
+    KeyringRow,
 )

@@ -118,7 +118,9 @@ async def stream_checkout(call: Call[Nothing, None]) -> AsyncIterator[bytes]:
     """
     viewers, invoice = call.runtime.viewers, call.path["invoice"]
     address = address_key(facts(call.request.scope).address)
-    await call.runtime.invoicing.for_buyer(invoice)
+    if invoice not in viewers:
+        # Before anything is sent, so that what is not there is refused as everywhere.
+        await call.runtime.invoicing.for_buyer(invoice)
     viewers.check(invoice, address, call.runtime.settings.limits.live_pages)
     return _revisions(viewers.follow(invoice, address, patience=_SILENCE))
 

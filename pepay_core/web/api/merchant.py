@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pepay_core.domain.errors import InvalidAmount, UnknownAsset
+from pepay_core.domain.images import MAX_BYTES
+from pepay_core.domain.languages import LANGUAGES
 from pepay_core.services.preferring import MAX_BANDS, MAX_BLOCKS, MAX_NAME, MAX_ORIGINS, MAX_TOKENS
 from pepay_core.web.api.invoice_objects import Tolerance, ToleranceSent
 from pepay_core.web.decoding import amount_text
@@ -23,6 +25,10 @@ _WRITE: Final = "merchant:write"
 ChainText = Annotated[str, Meta(min_length=1, max_length=41, examples=["eip155:1"])]
 
 
+ColorText = Annotated[str, Meta(max_length=7, examples=["#4f46e5"])]
+LanguageCode = Annotated[str, Meta(max_length=8, examples=["en"])]
+
+
 class BandSent(Sent):
     """Payments worth up to ``up_to`` (null: any) are final after ``blocks``, or when the chain says ``finalized``."""
 
@@ -34,9 +40,23 @@ class BandSent(Sent):
 class BrandingSent(Sent):
     """The look of the hosted page."""
 
-    color: Annotated[str, Meta(max_length=7, examples=["#4f46e5"])] | UnsetType | None = UNSET
+    accent: ColorText | UnsetType | None = UNSET
+    accent_dark: ColorText | UnsetType | None = UNSET
+    color: Annotated[str, Meta(max_length=7, description="The older name of `accent`.")] | UnsetType | None = UNSET
+    radius: Literal["none", "small", "medium", "large"] | UnsetType | None = UNSET
+    font: Literal["inter", "system", "serif"] | UnsetType | None = UNSET
+    scheme: Literal["auto", "light", "dark"] | UnsetType | None = UNSET
+    languages: Annotated[list[LanguageCode], Meta(min_length=1, max_length=len(LANGUAGES))] | UnsetType | None = UNSET
+    code: Literal["address", "amount"] | UnsetType | None = UNSET
+    auto_return: bool | UnsetType | None = UNSET
     support_email: Annotated[str, Meta(max_length=255)] | UnsetType | None = UNSET
     support_url: Annotated[str, Meta(max_length=700)] | UnsetType | None = UNSET
+
+
+class PutLogo(Sent):
+    """A logo."""
+
+    image: Annotated[str, Meta(max_length=MAX_BYTES * 4 // 3 + 4, description="The PNG or WebP image in base64.")]
 
 
 class SelfServiceSent(Sent):
@@ -74,7 +94,16 @@ class Band(msgspec.Struct):
 class Branding(msgspec.Struct):
     """The look of the hosted page."""
 
-    color: str | None
+    accent: Annotated[str | None, Meta(description="The colour of buttons and of what goes on.")]
+    accent_dark: Annotated[str | None, Meta(description="The same on a dark page; made from `accent` where it is null.")]
+    color: Annotated[str | None, Meta(description="The older name of `accent`.")]
+    radius: Annotated[str | None, Meta(description="How round corners are.")]
+    font: str | None
+    scheme: Annotated[str | None, Meta(description="`auto` follows the buyer's device.")]
+    languages: Annotated[list[str] | None, Meta(description="The languages offered, the preferred one first; null: all of them.")]
+    code: Annotated[str | None, Meta(description="The QR code in front; null: what wallets read best.")]
+    auto_return: Annotated[bool | None, Meta(description="Whether a buyer who has paid is taken to `return_url` after five seconds.")]
+    logo: Annotated[str | None, Meta(description="The file of the logo.")]
     support_email: str | None
     support_url: str | None
 
@@ -119,6 +148,23 @@ async def change_merchant(call: Call[Nothing, ChangeMerchant]) -> dict[str, Any]
     return await call.runtime.preferring.change(call.caller, _changes(call.body))
 
 
+@operation("POST", "/api/v1/merchant/logo", tag="Merchant", access=_WRITE, body=PutLogo, gives=Merchant)
+async def put_logo(call: Call[Nothing, PutLogo]) -> dict[str, Any]:
+    """Give the hosted page a logo, in place of the one before.
+
+    A PNG or WebP image of at most 48,000 bytes and 2,000 pixels a side; square ones look best.
+    """
+    await call.runtime.logos.put(call.caller, call.body.image)
+    return await call.runtime.preferring.get(call.caller)
+
+
+@operation("DELETE", "/api/v1/merchant/logo", tag="Merchant", access=_WRITE, gives=Merchant)
+async def remove_logo(call: Call[Nothing, None]) -> dict[str, Any]:
+    """Take the logo away."""
+    await call.runtime.logos.remove(call.caller)
+    return await call.runtime.preferring.get(call.caller)
+
+
 def _changes(sent: ChangeMerchant) -> dict[str, Any]:
     """Return the given fields, amounts as texts."""
     changes = {name: value for name in sent.__struct_fields__ if (value := getattr(sent, name)) is not UNSET}
@@ -144,4 +190,4 @@ def _bands(chain: str, bands: list[BandSent]) -> list[dict[str, Any]]:
     ]
 
 
-OPERATIONS: Final = (get_merchant, change_merchant)
+OPERATIONS: Final = (get_merchant, change_merchant, put_logo, remove_logo)

@@ -21,29 +21,15 @@ from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from pepay_core.domain.jsontext import decode
+from pepay_core.domain.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LANGUAGES: Final[Mapping[str, str]] = {
-    "en": "English",
-    "de": "Deutsch",
-    "fr": "Français",
-    "es": "Español",
-    "pt": "Português",
-    "it": "Italiano",
-    "nl": "Nederlands",
-    "pl": "Polski",
-    "tr": "Türkçe",
-    "ja": "日本語",
-    "zh": "中文",
-    "ar": "العربية",
-}
-"""Every language that the pages speak, by its own name."""
-
 FOLDER: Final = Path(__file__).parents[1] / "i18n"
 _ACCEPTED: Final = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ACCEPTED: Final = 20
+_MARKS: Final = "\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
 _RATE_DIGITS: Final = 6
 _MINUTES: Final = 90  # seconds from which on time is told in minutes
 
@@ -69,7 +55,8 @@ class Language:
         """Return an amount of a currency, or of an asset by its symbol, as people write it."""
         number = Decimal(amount)
         if len(unit) == 3 and unit in self.locale.currencies:
-            return format_currency(number, unit, locale=self.locale, decimal_quantization=False)
+            # Where it stands in a page decides its direction: a mark of its own would turn it around there.
+            return format_currency(number, unit, locale=self.locale, decimal_quantization=False).strip(_MARKS)
         return f"{format_decimal(number, locale=self.locale, decimal_quantization=False)} {unit}"
 
     def rate(self, rate: str, unit: str) -> str:
@@ -101,7 +88,8 @@ class Language:
 @cache
 def language(code: str) -> Language:
     """Return a language of :data:`LANGUAGES`."""
-    return Language(code, Locale.parse(code), decode((FOLDER / f"{code}.json").read_bytes()))
+    sentences = [decode(file.read_bytes()) for file in (FOLDER / f"{code}.json", FOLDER / "help" / f"{code}.json")]
+    return Language(code, Locale.parse(code), {**sentences[0], **sentences[1]})
 
 
 def choose(asked: str | None, accepted: str, offered: Sequence[str] = ()) -> Language:

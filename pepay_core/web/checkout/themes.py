@@ -60,7 +60,7 @@ def theme(merchant: str, branding: Mapping[str, Any]) -> Theme:
         logo=branding.get("logo"),
         languages=tuple(branding.get("languages") or ()),
         code=branding.get("code"),
-        auto_return=branding.get("return") == "auto",
+        auto_return=bool(branding.get("auto_return")),
         help_url=branding.get("support_url") or (f"mailto:{email}" if email else None),
         own_font=_FONTS[branding.get("font") or "inter"] is not None,
     )
@@ -68,7 +68,8 @@ def theme(merchant: str, branding: Mapping[str, Any]) -> Theme:
 
 def _css(branding: Mapping[str, Any]) -> str:
     rules: list[str] = []
-    accent = branding.get("accent") or (BRAND if branding.get("accent_dark") else None)
+    # What is stored under the older name was not checked for its contrast when it was set: it is left as it was set.
+    accent = branding.get("accent") or branding.get("color") or (BRAND if branding.get("accent_dark") else None)
     if accent:
         dark = branding.get("accent_dark") or lighter(accent, DARK_CARD, READABLE)
         rules += [f"--brand:light-dark({accent},{dark})", f"--on-brand:light-dark({ink(accent)},{ink(dark)})"]

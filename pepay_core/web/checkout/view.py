@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 URGENT: Final = 180
 """Seconds before the price runs out from which on the page counts them."""
-SEARCHED: Final = 6
-"""From how many ways to pay on there is a field to search them."""
-
+_SEARCHED: Final = 6  # ways to pay from which on there is a field to search them
 _REASSURING: Final = 60
+_REASONS: Final = {
+    "chain_unavailable": "reason.unreachable",
+    "no_rate": "reason.no_price",
+    "no_wallet": "reason.not_set_up",
+    "no_token_account": "reason.not_set_up",
+}
 _SHOWN: Final = 3600
 _TONES: Final = {
     State.PAID: "good",
@@ -106,6 +110,15 @@ class View:
     """Wallet apps that can be opened to pay."""
     natives: frozenset[str] = field(default_factory=frozenset[str])
     networks: Networks = field(default_factory=Networks)
+    help: Mapping[str, Any] | None = None
+    """What the buyer can do by himself, in the states in which that is asked."""
+
+    @property
+    def again(self) -> str | None:
+        """The asset in which an order whose time is over goes on: the one that was chosen, or the first that can be."""
+        if self.option is not None:
+            return str(self.option["asset"])
+        return next((str(each["asset"]) for each in self.invoice["payment_options"] if each["available"]), None)
 
     @property
     def here(self) -> str:
@@ -130,6 +143,11 @@ class View:
         """What the state means, and what happens next."""
         return self.say("text")
 
+    @property
+    def told(self) -> str:
+        """What those are told who cannot see that the state has changed."""
+        return self.title if self.state is State.CHOOSE else f"{self.title} {self.text}"
+
     def say(self, part: str) -> str:
         """Return a sentence about the state."""
         return self.t(f"state.{self.state}.{part}", **self.values)
@@ -143,6 +161,15 @@ class View:
         """Return about how long a payment by an option takes to be final, or None where nobody can say."""
         needed, seconds = option["confirmations_required"], self.values["paces"].get(option["chain"])
         return self.t.duration(round(needed * seconds), "short") if needed and seconds else None
+
+    def reason(self, option: Mapping[str, Any]) -> str:
+        """Return in words why an option cannot be chosen."""
+        return self.t(_REASONS.get(option["unavailable_reason"], "reason.unavailable"))
+
+    @property
+    def searchable(self) -> bool:
+        """Whether there are so many ways to pay that one would rather search them."""
+        return len(self.invoice["payment_options"]) > _SEARCHED
 
     @property
     def long_sent(self) -> bool:

@@ -67,7 +67,8 @@ async def test_every_route_is_an_operation_or_known_to_stand_beside_them(web):
     known = (
         {each.path.replace("}", ":str}") for each in OPERATIONS}
         | PUBLIC
-        | {"/pay/{invoice:str}", "/pay/{invoice:str}/choose", "/static/{file_path:path}"}
+        | {"/pay/{invoice:str}", "/pay/{invoice:str}/choose", "/pay/{invoice:str}/receipt", "/pay/{invoice:str}/receipt.pdf"}
+        | {"/static/{file_path:path}", "/theme/{merchant:str}/{name:str}", "/embed/{name:str}"}
     )
     assert set(routes(web.app)) <= known | {"/static"}
 

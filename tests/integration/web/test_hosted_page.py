@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from html.parser import HTMLParser
 
 import pytest
@@ -209,3 +210,75 @@ async def test_the_reference_lists_every_operation_and_every_error_has_a_page(we
     for link in links:
         assert (await web.client.get(link or "")).status_code == 200
     assert (await web.client.get("/errors/nothing")).status_code == 404
+
+
+async def test_static_files_are_packed_for_those_who_can_unpack_and_not_sent_twice(web):
+    address = static_url("checkout.css")
+    plain = await web.client.get(address, headers={"accept-encoding": "identity"})
+    packed = await web.client.get(address, headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    again = await web.client.get(address, headers={"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for missing in ("/static/nothing.css", "/static/../app.py", "/static/templates/pay.html", "/static/"):
+        assert (await web.client.get(missing)).status_code == 404
+
+
+async def test_a_merchants_look_is_a_stylesheet_of_this_origin(web, quoted):
+    await web.client.patch("/api/v1/merchant", json={"branding": {"accent": "#0a7d4f", "languages": ["de", "en"]}}, headers=web.auth)
+    answer = await web.client.get(url(quoted))
+    page = Page(answer.text)
+    (theme,) = [each["href"] for each in page.all("link") if (each["href"] or "").startswith("/theme/")]
+    assert page.all("html")[0]["lang"] == "de"
+    sheet = await web.client.get(theme or "")
+    assert sheet.status_code == 200
+    assert sheet.headers["content-type"].startswith("text/css")
+    assert "immutable" in sheet.headers["cache-control"]
+    assert "#0a7d4f" in sheet.text
+    assert (await web.client.get((theme or "").replace(".css", "0.css"))).status_code == 404
+    assert (await web.client.get("/theme/mer_00000000000000000000000000/x.css")).status_code == 404
+    too_light = await web.client.patch("/api/v1/merchant", json={"branding": {"accent": "#ffee88"}}, headers=web.auth)
+    assert too_light.status_code == 422
+    assert "contrast" in too_light.json()["error"]["message"]
+
+
+async def test_a_logo_is_served_as_the_image_that_it_is_and_can_be_taken_away(web, quoted):
+    data = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40" + bytes(13) + b"IEND\xaeB`\x82"
+    answer = await web.post("/api/v1/merchant/logo", {"image": base64.b64encode(data).decode()})
+    name = answer.json()["branding"]["logo"]
+    (logo,) = [each["src"] for each in (await see(web, quoted)).all("img") if each.get("class") == "logo"]
+    assert logo == f"/theme/{web.merchant}/{name}"
+    image = await web.client.get(logo or "")
+    assert (image.content, image.headers["content-type"], image.headers["x-content-type-options"]) == (data, "image/png", "nosniff")
+    assert "default-src 'none'" in image.headers["content-security-policy"]
+    for wrong in ("<svg/>", base64.b64encode(b"<svg/>").decode()):
+        assert (await web.post("/api/v1/merchant/logo", {"image": wrong})).status_code == 422
+    await web.client.patch("/api/v1/merchant", json={"branding": {"accent": "#0a7d4f"}}, headers=web.auth)
+    assert (await web.get("/api/v1/merchant")).json()["branding"]["logo"] == name
+    gone = await web.client.delete("/api/v1/merchant/logo", headers=web.auth)
+    assert gone.json()["branding"]["logo"] is None
+    assert (await web.client.get(logo or "")).status_code == 404
+
+
+async def test_a_receipt_comes_with_the_money(web, quoted):
+    address = f"/pay/{quoted['id']}/receipt"
+    query = {"token": quoted["client_token"]}
+    assert "There is no receipt yet" in (await web.client.get(address, params=query)).text
+    assert (await web.client.get(f"{address}.pdf", params=query)).status_code == 404
+    await pay(web, quoted, 25_000_000, blocks=3)
+    assert "Order #1042" in (await web.client.get(address, params=query)).text
+    for lang in ("en", "ja"):
+        file = await web.client.get(f"{address}.pdf", params={**query, "lang": lang})
+        assert file.headers["content-type"] == "application/pdf"
+        assert file.content.startswith(b"%PDF-1.4")
+    assert (await web.client.get(f"{address}.pdf", params={"token": "wrong"})).status_code == 404
+
+
+async def test_the_language_is_asked_for_by_the_link_and_handed_on(web, quoted):
+    page = await see(web, quoted, "&lang=ar")
+    assert (page.all("html")[0]["lang"], page.all("html")[0]["dir"]) == ("ar", "rtl")
+    assert all("lang=ar" in (each["action"] or "") for each in page.all("form"))
+    french = await web.client.get(url(quoted), headers={"accept-language": "fr-CH, en;q=0.4"})
+    assert '<html lang="fr"' in french.text

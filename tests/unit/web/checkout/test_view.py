@@ -135,7 +135,7 @@ def test_a_token_of_an_evm_network_has_its_bare_address_in_front_and_everything_
 def test_the_price_is_counted_down_at_the_end(samples):
     soon = samples.option(quote={"amount": "1", "amount_base_units": "1", "rate": "1", "valid_until": samples.now + 125})
     assert 'class="note centred quiet locked urgent"' in samples.page(payment_options=[soon])
-    assert ">2:05</b>" in samples.page(payment_options=[soon])
+    assert ">2:05</bdi>" in samples.page(payment_options=[soon])
     assert "urgent" not in samples.page()
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from pepay_core.services.revisions import Network, Networks
 from pepay_core.web.checkout.languages import language
-from pepay_core.web.checkout.pages import _rendered
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import Visit, view
+from pepay_core.web.templating import render
 
 NOW = 1_000_000
 USDC = "eip155:1/erc20:0xabc"
@@ -64,7 +64,7 @@ class Samples:
 
     def page(self, **changed: Any) -> str:
         """Return the page of the same."""
-        return _rendered("pay.html", self.view(**changed))
+        return render("pay.html", view=self.view(**changed), notice=None)
 
 
 @pytest.fixture
