@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, StoredResponse, TransferKey
+    from pepay_core.services.retaining import Retention
     from pepay_core.services.secret_ports import AuditLog, Keyring, SealedRecords
 
 _T = TypeVar("_T")
@@ -376,26 +377,6 @@ class Leases(Protocol):
         ...
 
     async def drop(self, name: str, holder: str) -> None: ...
-
-
-class Retention(Protocol):
-    """Deletes what is older than a moment, the oldest first, at most so many; each returns how many. What is still to be delivered stays."""
-
-    async def attempts(self, before: datetime, limit: int) -> int:
-        """Delete attempts of deliveries that were made before."""
-        ...
-
-    async def deliveries(self, before: datetime, limit: int) -> int:
-        """Delete deliveries with their attempts."""
-        ...
-
-    async def events(self, before: datetime, limit: int) -> int:
-        """Delete events with their deliveries."""
-        ...
-
-    async def rates(self, before: datetime, limit: int) -> int:
-        """Delete what was agreed on as a rate."""
-        ...
 
 
 class Facts(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pepay_core.domain.errors import PePayError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
-    from pepay_core.services.ports import Retention, Store, Transaction
+    from pepay_core.services.ports import Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,26 @@ class Ages:
     deliveries: timedelta | None
     events: timedelta | None
     rates: timedelta | None
+
+
+class Retention(Protocol):
+    """Deletes what is older than a moment, the oldest first, at most so many; each returns how many. What is still to be delivered stays."""
+
+    async def attempts(self, before: datetime, limit: int) -> int:
+        """Delete attempts of deliveries that were made before."""
+        ...
+
+    async def deliveries(self, before: datetime, limit: int) -> int:
+        """Delete deliveries with their attempts."""
+        ...
+
+    async def events(self, before: datetime, limit: int) -> int:
+        """Delete events with their deliveries."""
+        ...
+
+    async def rates(self, before: datetime, limit: int) -> int:
+        """Delete what was agreed on as a rate."""
+        ...
 
 
 class Retaining:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pepay_core.services import chain_ports, ports
     from pepay_core.services.people import ports as people
+    from pepay_core.services.retaining import Retention
     from pepay_core.storage.sessions import Session
 
 
@@ -56,7 +57,7 @@ class UnitOfWork:
         self.rates: chain_ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
-        self.retention: ports.Retention = RetentionRepository(session)
+        self.retention: Retention = RetentionRepository(session)
         self.facts: ports.Facts = FactRepository(session)
         self.users: people.Users = UserRepository(session)
         self.members: people.Members = MemberRepository(session)
