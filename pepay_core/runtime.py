@@ -50,6 +50,7 @@ from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.retaining import Ages, Retaining
 from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
@@ -116,6 +117,7 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    retaining: Retaining
     triggering: Triggering
     refunding: Refunding
     self_serving: SelfServing
@@ -290,6 +292,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
         explaining=explaining,
+        retaining=Retaining(store, clock, _ages(settings), holder=holder),
         triggering=Triggering(store, invoicing, endpoints, outbox, ids, clock),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
         refunding=refunding,
@@ -297,6 +300,15 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         recorder=recorder,
         attesting=Attesting(store, vault),
     )
+
+
+def _ages(settings: Settings) -> Ages:
+    kept = settings.retention
+
+    def days(number: int) -> timedelta | None:
+        return timedelta(days=number) if number else None
+
+    return Ages(days(kept.attempts), days(kept.deliveries), days(kept.events), days(kept.rates))
 
 
 def _holder(settings: Settings) -> str:
