@@ -65,6 +65,10 @@ function open(options: Options): Session {
   const say = (type: string, more: object): void => iframe.contentWindow?.postMessage({ source: "pepay-host", v: 1, type, ...more }, base);
   const lend = (): void => say("wallets", { list: [...wallets.values()].map(({ id, name, icon, family }) => ({ id, name, icon, family })) });
 
+  // What is wished before the page can hear it is told when it can.
+  let wish = options.theme;
+  const dress = (theme = wish): void => void (theme && say("theme", { theme }));
+
   async function ask(said: any, what: (wallet: Wallet) => Promise<string>): Promise<void> {
     const wallet = wallets.get(said.id);
     const answer = wallet
@@ -86,6 +90,7 @@ function open(options: Options): Session {
       }
       lenders.add(lend);
       lend();
+      dress();
     },
     resize({ height }) {
       if (Number.isFinite(height) && height > 0) iframe.style.height = `${Math.min(height, 4000)}px`;
@@ -152,7 +157,7 @@ function open(options: Options): Session {
     dialog.showModal();
     iframe.focus();
   }
-  return { iframe, theme: (theme) => say("theme", { theme }), close };
+  return { iframe, theme: (theme) => dress((wish = theme)), close };
 }
 
 /** Open what an element's `data-pepay-…` say; `data-pepay-invoice` is the option `invoice`, and so on. */

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,9 +22,8 @@ from pepay_core.domain.errors import EgressRefused, InvalidInput, Unavailable
 from pepay_core.egress import allowed, check_addresses, check_url, origin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
-    from typing import Any
 
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
     """Returns the IP addresses of a host name, or raises OSError; the number is the port."""
@@ -123,6 +123,31 @@ class AiohttpClient:
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(f"{where}: {_reason(exc)}") from None
 
+    @contextlib.asynccontextmanager
+    async def follow(
+        self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10, silence: float = 60, limit: int = 4_000_000
+    ) -> AsyncIterator[Following]:
+        """GET an answer of a URL that the operator gave that goes on for as long as both sides like; raises Unavailable when it breaks off.
+
+        ``timeout`` is for its beginning, ``silence`` for how long nothing may come, ``limit`` for the bytes of a line.
+        """
+        where = origin(url)
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=silence)
+        plain = {**(headers or {}), "Accept-Encoding": "identity"}
+        try:
+            async with asyncio.timeout(timeout) as beginning:
+                async with self._for_operators().get(url, headers=plain, timeout=patience, allow_redirects=False) as answer:
+                    beginning.reschedule(None)
+                    yield Following(answer, limit)
+        except TimeoutError:
+            raise Unavailable(f"{where} says nothing any more") from None
+        except _TooLarge:
+            raise Unavailable(f"{where} sent a line of more than {limit} bytes") from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+            raise InvalidInput("not an HTTP URL", field="url") from None
+        except (aiohttp.ClientError, OSError) as exc:
+            raise Unavailable(f"{where}: {_reason(exc)}") from None
+
     async def _call(self, session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
         # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
         where = origin(str(request.url))
@@ -131,8 +156,14 @@ class AiohttpClient:
             async with asyncio.timeout(request.timeout):
                 while True:
                     tries -= 1
+                    used = _Connection()
                     try:
-                        return await _exchange(session, request)
+                        return await _exchange(session, request, used)
+                    except (aiohttp.ServerDisconnectedError, ConnectionError):
+                        # The other side had closed a connection that was kept; one that is made for this request is no such thing.
+                        if not used.again:
+                            raise
+                        tries += 1
                     except aiohttp.ClientConnectorError:  # aiohttp itself repeats a GET whose connection breaks later
                         if not tries:
                             raise
@@ -158,7 +189,8 @@ class AiohttpClient:
                 resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
                 socket_factory=self._open_socket,
                 use_dns_cache=False,
-                force_close=True,
+                # A connection that stays leads to the address that was judged when it was made.
+                keepalive_timeout=10,
                 happy_eyeballs_delay=None,
                 limit=128,
                 limit_per_host=16,
@@ -169,8 +201,11 @@ class AiohttpClient:
     def _open(self, connector: aiohttp.TCPConnector, *, auto_decompress: bool) -> aiohttp.ClientSession:
         if self._closed:
             raise RuntimeError("the HTTP client is closed")
+        watching = aiohttp.TraceConfig()
+        watching.on_connection_reuseconn.append(_noted)
         return aiohttp.ClientSession(
             connector=connector,
+            trace_configs=[watching],
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -193,6 +228,36 @@ class AiohttpClient:
             self._threads = ThreadPoolExecutor(32, "pepay-egress")
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _getaddrinfo, host, port)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+class Following:
+    """An answer that goes on."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, limit: int) -> None:
+        self._answer = answer
+        self._limit = limit
+
+    @property
+    def status(self) -> int:
+        """What was answered."""
+        return self._answer.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With what it began."""
+        return self._answer.headers
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Yield each line as it comes, without its end."""
+        rest = b""
+        async for chunk in self._answer.content.iter_any():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.removesuffix(b"\r")
+            if len(rest) > self._limit:
+                raise _TooLarge
+        if rest:
+            yield rest
 
 
 class _CheckedResolver(AbstractResolver):
@@ -233,14 +298,27 @@ class _Request:
     cut: bool = False
 
 
+@dataclass(slots=True)
+class _Connection:
+    """What a request was sent on: ``again`` tells that the connection had been used before."""
+
+    again: bool = False
+
+
+async def _noted(_session: aiohttp.ClientSession, context: Any, _: object) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.again = True
+
+
 class _TooLarge(Exception):
     """The answer is larger than the caller allows."""
 
 
-async def _exchange(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
+async def _exchange(session: aiohttp.ClientSession, request: _Request, used: _Connection) -> HttpResponse:
     # What is large is sent in parts, so that nothing else has to wait for it.
     body = BytesIO(request.body) if request.body is not None and len(request.body) > _WHOLE_BYTES else request.body
-    async with session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False) as answer:
+    asked = session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False, trace_request_ctx=used)
+    async with asked as answer:
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")

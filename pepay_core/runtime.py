@@ -8,11 +8,11 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pepay_core.background import following, know_heads, working
 from pepay_core.clock import SystemClock
-from pepay_core.domain.errors import ConfigError, Unavailable
+from pepay_core.domain.errors import Unavailable
 from pepay_core.http import AiohttpClient
 from pepay_core.plugins.lifecycle import assemble
 from pepay_core.plugins.running import running
@@ -54,6 +54,8 @@ from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
 from pepay_core.services.settling import Settling
 from pepay_core.services.supervising import Keeper
+from pepay_core.services.triggering import Triggering
+from pepay_core.services.unlocking import unlock
 from pepay_core.services.valuing import Valuation
 from pepay_core.services.viewing import Viewers
 from pepay_core.services.watching import Watcher
@@ -71,11 +73,8 @@ if TYPE_CHECKING:
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.plugins.lifecycle import Assembly
     from pepay_core.secrets import Vault
-    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.ports import Store
     from pepay_core.settings import Settings
-
-
-_KEY_CHECK: Final = "key_check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,7 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    triggering: Triggering
     refunding: Refunding
     self_serving: SelfServing
     recorder: Recorder
@@ -137,10 +137,10 @@ class Runtime:
             http = await stack.enter_async_context(AiohttpClient(allow_private=settings.webhooks.allow_private))
             assembly = assemble(settings, clock=clock, http=http, safe=safe)
             store = await stack.enter_async_context(open_store(settings.database_url, clock))
-            await check_key(store, vault)
+            await unlock(store, vault)
             runtime = _compose(settings, clock, vault, assembly, store)
             stack.push_async_callback(runtime.openings.close_all)
-            stack.callback(runtime.people.passwords.close)
+            stack.push_async_callback(runtime.people.close)
             await know_heads(runtime)
             if workers:
                 await stack.enter_async_context(running(assembly, clock))
@@ -254,6 +254,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     viewers = Viewers(store, clock, invoicing.for_buyer, lambda: Networks.of(catalogue, heads))
     heads.on_move(viewers.moved)
     rescanning = Rescanning(store, catalogue, settling, valuation, openings, clock)
+    endpoints = Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -267,14 +268,14 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         authenticating=Authenticating(store, clock, vault),
         keys=keys,
         connecting=Connecting(store, clock, keys),
-        people=compose_people(store, clock, ids, vault, settings.server.base_url),
+        people=compose_people(store, clock, ids, vault, settings.server.base_url, recorder, mailing),
         receiving=Receiving(store, clock, ids, catalogue, lacking, recorder),
         lacking=lacking,
         preferring=Preferring(store, catalogue, recorder),
         logos=Logos(store, recorder),
         offering=offering,
         invoicing=invoicing,
-        endpoints=Endpoints(store, catalogue.notifiers, vault, outbox, ids, clock),
+        endpoints=endpoints,
         feed=feed,
         viewers=viewers,
         dispatcher=dispatcher,
@@ -288,6 +289,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
         explaining=explaining,
+        triggering=Triggering(store, invoicing, endpoints, outbox, ids, clock),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
         refunding=refunding,
         self_serving=self_serving,
@@ -300,25 +302,3 @@ def _holder(settings: Settings) -> str:
     """Return by which name this process holds leases. On SQLite there is one process, which may take up its own lease after a crash."""
     # Elsewhere a name is never used twice: containers share names and process numbers, and a lease is lost to whoever has another name.
     return "single" if settings.database_url.startswith("sqlite") else f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
-
-
-async def check_key(store: Store, vault: Vault) -> None:
-    """Refuse to run with a master key other than the one that sealed what is stored; remember the first."""
-    if await remember_key(store, vault) != vault.key_check():
-        raise ConfigError(
-            "the master key is not the one that this database was made with",
-            hint="bring back the key file or PEPAY_MASTER_KEY that belongs to this database; without it, stored secrets cannot be read",
-        )
-
-
-async def remember_key(store: Store, vault: Vault) -> str:
-    """Return the check value of the master key that this database was made with; an empty database takes the one given."""
-    check = vault.key_check()
-
-    async def work(tx: Transaction) -> str:
-        known = await tx.facts.get(_KEY_CHECK)
-        if known is None:
-            await tx.facts.put(_KEY_CHECK, check)
-        return known or check
-
-    return await store.run(work)

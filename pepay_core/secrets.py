@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.metadata
-import os
+import logging
 import secrets
-import stat
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -18,86 +16,24 @@ from stevedore.exception import NoMatches
 
 from pepay_core.contracts.secrets import SecretsDriver
 from pepay_core.domain.errors import ConfigError
+from pepay_core.master_keys import KEY_BYTES, EnvSecrets, FileSecrets, encode_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pepay_core.settings import Settings
 
-__all__ = ["EnvSecrets", "FileSecrets", "SecretsDriver", "Vault", "open_vault"]
+__all__ = ["EnvSecrets", "FileSecrets", "SecretsDriver", "Vault", "encode_key", "open_driver", "open_vault"]
+
+log: Final = logging.getLogger(__name__)
 
 GROUP: Final = "pepay.secrets"
-VARIABLE: Final = "PEPAY_MASTER_KEY"
-KEY_BYTES: Final = 32
 
 _FORMAT: Final = b"\x01"
 _ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 _WRAPPED_BYTES: Final = KEY_BYTES + 16
 _HEADER_BYTES: Final = len(_FORMAT) + _ID_BYTES
-
-
-def encode_key(key: bytes) -> str:
-    """Return a master key as the text that the file and the environment hold."""
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
-def _decode_key(text: str, source: str) -> bytes:
-    text = text.strip()
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(
-            f"{source} does not hold a master key",
-            hint="it is 32 random bytes in URL-safe base64, as `openssl rand -base64 32 | tr +/ -_` prints them",
-        )
-    return key
-
-
-class EnvSecrets(SecretsDriver):
-    """The master key from ``PEPAY_MASTER_KEY``, for platforms that hand secrets over in the environment."""
-
-    def master_key(self) -> bytes:
-        """Return the key, or raise ConfigError."""
-        text = self.environ.get(VARIABLE)
-        if not text:
-            raise ConfigError(f"{VARIABLE} is not set", hint='set it, or keep the key in a file with `driver = "file"` in [secrets]')
-        return _decode_key(text, VARIABLE)
-
-
-class FileSecrets(SecretsDriver):
-    """The master key from a file that only its owner may read."""
-
-    def master_key(self) -> bytes:
-        """Return the key, or raise ConfigError."""
-        try:
-            with self.path.open(encoding="ascii", errors="replace") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(1024)
-        except FileNotFoundError:
-            raise ConfigError(f"there is no master key file {self.path}", hint="make one with `pepay init`, or restore the one you had") from None
-        except OSError as exc:
-            raise ConfigError(f"the master key file {self.path} cannot be read: {exc.strerror}", hint="let the user that runs PePay own it") from None
-        if os.name == "posix" and mode & 0o077:
-            raise ConfigError(f"other users may read the master key file {self.path} (mode {mode:04o})", hint=f"chmod 600 {self.path}")
-        return _decode_key(text, f"the file {self.path}")
-
-    def create(self) -> bytes:
-        """Make a new key and write its file; refuses to replace one, because what was sealed with it would be lost."""
-        key = secrets.token_bytes(KEY_BYTES)
-        try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise ConfigError(f"the master key file {self.path} exists", hint="keep it: the secrets in the database open with no other") from None
-        except OSError as exc:
-            raise ConfigError(f"the master key file {self.path} cannot be made: {exc.strerror}", hint="choose another path in [secrets]") from None
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(encode_key(key) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return key
 
 
 class _Drivers(DriverManager[SecretsDriver]):
@@ -131,8 +67,8 @@ def open_driver(settings: Settings, environ: Mapping[str, str]) -> SecretsDriver
 
 
 def open_vault(settings: Settings, environ: Mapping[str, str]) -> Vault:
-    """Return the vault of this installation, or raise ConfigError."""
-    return Vault(open_driver(settings, environ).master_key())
+    """Return the vault of this installation, locked until its database is known; raises ConfigError."""
+    return Vault.of(open_driver(settings, environ))
 
 
 def _hkdf(key: bytes, info: str, length: int = KEY_BYTES) -> bytes:
@@ -149,26 +85,95 @@ class Vault:
 
     A sealed record is: format (1 byte), id of the master key (8), nonce (12) and wrapped record key (48), nonce (12), ciphertext and
     tag. Purpose and row are authenticated, so a record that is copied to another row or column does not open.
-    ``previous`` are master keys that were replaced: they open, and never seal.
+    ``previous`` are other master keys: they open, and never seal. Keyed hashes come from ``root``, which outlasts master keys: the first
+    master key itself where nothing else is given.
     """
 
-    def __init__(self, master_key: bytes, *, previous: Sequence[bytes] = ()) -> None:
-        keys = [master_key, *previous]
-        if any(len(key) != KEY_BYTES for key in keys):
-            raise ConfigError("a master key must have 32 bytes", hint="make one with `pepay init`")
-        self._master = master_key
-        self._keys = {_hkdf(key, "pepay/key-id", _ID_BYTES): key for key in keys}
+    def __init__(self, master_key: bytes, *, previous: Sequence[bytes] = (), root: bytes | None = None) -> None:
+        self._keys: dict[bytes, bytes] = {}
+        self._wrappings: dict[tuple[bytes, str], AESGCM] = {}
+        self._driver: SecretsDriver | None = None
+        self._version: object = None
+        self._root: bytes | None = root or master_key
+        self.know(master_key, *previous)
+        self._take(master_key)
+
+    @classmethod
+    def of(cls, driver: SecretsDriver) -> Vault:
+        """Return the vault of a driver's key. It derives nothing before its root is known, and follows the driver when the key is replaced."""
+        version = driver.version()
+        vault = cls(driver.master_key(), previous=driver.other_keys())
+        vault._root, vault._driver, vault._version = None, driver, version
+        return vault
 
     def __repr__(self) -> str:
         return f"<Vault {self.key_check()}>"
 
+    @property
+    def key_id(self) -> str:
+        """What the present master key is called in every record that it sealed."""
+        return self._id.hex()
+
+    @property
+    def other_ids(self) -> tuple[str, ...]:
+        """The same of the other keys."""
+        return tuple(each.hex() for each in self._keys if each != self._id)
+
+    @property
+    def root(self) -> bytes | None:
+        """What keyed hashes are derived from; None before the database has told it."""
+        return self._root
+
+    def key(self, key_id: str) -> bytes:
+        """Return a master key by its id: for sealing it with another."""
+        return self._keys[bytes.fromhex(key_id)]
+
+    def know(self, *keys: bytes) -> None:
+        """Open with these master keys too."""
+        if any(len(key) != KEY_BYTES for key in keys):
+            raise ConfigError("a master key must have 32 bytes", hint="make one with `pepay init`")
+        self._keys |= {_hkdf(key, "pepay/key-id", _ID_BYTES): key for key in keys}
+
+    def unlock(self, root: bytes) -> None:
+        """Derive from this root from now on."""
+        self._root = root
+
+    def _take(self, master_key: bytes) -> None:
+        self._master, self._id = master_key, _hkdf(master_key, "pepay/key-id", _ID_BYTES)
+
+    def _follow(self, *, anyhow: bool = False) -> None:
+        """Read the driver's keys again where they were replaced; a key that does not name the present one as an older one is none of ours."""
+        if self._driver is None or (not anyhow and self._driver.version() == self._version):
+            return
+        try:
+            version = self._driver.version()
+            master, others = self._driver.master_key(), self._driver.other_keys()
+            self.know(*others)
+        except ConfigError as exc:
+            log.warning("the master key cannot be read again: %s", exc.message)
+            return
+        self._version = version
+        if master != self._master and self._master in others:
+            self.know(master)
+            self._take(master)
+        elif master != self._master:
+            log.error("the master key was exchanged for a foreign one; this process goes on with the one that it started with")
+
     def seal(self, purpose: str, row_id: str, plaintext: bytes) -> bytes:
         """Return the plaintext sealed for one row of one purpose."""
-        header = _FORMAT + _hkdf(self._master, "pepay/key-id", _ID_BYTES)
+        self._follow()
+        return self._seal(self._id, purpose, row_id, plaintext)
+
+    def seal_with(self, key_id: str, purpose: str, row_id: str, plaintext: bytes) -> bytes:
+        """Seal with another of the vault's master keys: for what that key must open."""
+        return self._seal(bytes.fromhex(key_id), purpose, row_id, plaintext)
+
+    def _seal(self, key_id: bytes, purpose: str, row_id: str, plaintext: bytes) -> bytes:
+        header = _FORMAT + key_id
         bound = _bound(header, purpose, row_id)
         record_key = secrets.token_bytes(KEY_BYTES)
         outer, inner = secrets.token_bytes(_NONCE_BYTES), secrets.token_bytes(_NONCE_BYTES)
-        wrapped = self._wrapping(self._master, purpose).encrypt(outer, record_key, bound)
+        wrapped = self._wrapping(key_id, purpose).encrypt(outer, record_key, bound)
         return header + outer + wrapped + inner + AESGCM(record_key).encrypt(inner, plaintext, bound)
 
     def open(self, purpose: str, row_id: str, sealed: bytes) -> bytes:
@@ -176,15 +181,14 @@ class Vault:
         header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         if header[:1] != _FORMAT or len(rest) < 2 * _NONCE_BYTES + _WRAPPED_BYTES + 16:
             raise ConfigError(f"a stored {purpose} is damaged", hint="restore the database from a backup")
-        key = self._keys.get(header[1:])
-        if key is None:
+        if not self.knows(sealed):
             raise ConfigError(f"a stored {purpose} was sealed with another master key", hint="restore the master key that belongs to this database")
         bound = _bound(header, purpose, row_id)
         outer, rest = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
         wrapped, rest = rest[:_WRAPPED_BYTES], rest[_WRAPPED_BYTES:]
         inner, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
         try:
-            record_key = self._wrapping(key, purpose).decrypt(outer, wrapped, bound)
+            record_key = self._wrapping(header[1:], purpose).decrypt(outer, wrapped, bound)
             return AESGCM(record_key).decrypt(inner, ciphertext, bound)
         except InvalidTag:
             raise ConfigError(
@@ -193,19 +197,36 @@ class Vault:
 
     def knows(self, sealed: bytes) -> bool:
         """Tell whether a record was sealed with the present master key or a previous one, so that it opens if it is whole."""
+        if sealed[1:_HEADER_BYTES] not in self._keys:
+            self._follow(anyhow=True)
         return sealed[1:_HEADER_BYTES] in self._keys
 
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a record was sealed with the present master key, and not with a previous one."""
-        return sealed[1:_HEADER_BYTES] == _hkdf(self._master, "pepay/key-id", _ID_BYTES)
+        return sealed[:_HEADER_BYTES] == self.mark
+
+    @property
+    def mark(self) -> bytes:
+        """How every record begins that the present master key sealed."""
+        return _FORMAT + self._id
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes for one purpose: for keyed hashes, which cannot be opened again."""
-        return _hkdf(self._master, f"pepay/derive/{purpose}")
+        if self._root is None:
+            raise RuntimeError("the vault is locked: `unlock` it with the database before anything is derived")
+        return _hkdf(self._root, f"pepay/derive/{purpose}")
 
-    def key_check(self) -> str:
-        """Return a text that tells this master key from others and nothing about it: stored beside the data, compared at start."""
-        return _hkdf(self._master, "pepay/key-check", 16).hex()
+    def key_check(self, key_id: str | None = None) -> str:
+        """Return a text that tells a master key from others and nothing about it: stored beside the data, compared at start."""
+        return _hkdf(self._master if key_id is None else self.key(key_id), "pepay/key-check", 16).hex()
 
-    def _wrapping(self, master: bytes, purpose: str) -> AESGCM:
-        return AESGCM(_hkdf(master, f"pepay/wrap/{purpose}"))
+    def _wrapping(self, key_id: bytes, purpose: str) -> AESGCM:
+        known = self._wrappings.get((key_id, purpose))
+        if known is None:
+            known = self._wrappings[key_id, purpose] = AESGCM(_hkdf(self._keys[key_id], f"pepay/wrap/{purpose}"))
+        return known
+
+
+def is_sealed(value: bytes) -> bool:
+    """Tell a sealed record from a text that was stored in clear."""
+    return value[:1] == _FORMAT

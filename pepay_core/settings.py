@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "pepay.toml"
 PREFIX: Final = "PEPAY_"
 # Not settings: what the tests are given, and the master key, which the secrets driver reads by itself.
-_IGNORED: Final = re.compile(r"PEPAY_(TEST_.*|ANVIL|MASTER_KEY|CONFIG)")
+_IGNORED: Final = re.compile(r"PEPAY_(TEST_.*|ANVIL|MASTER_KEY|MASTER_KEY_PREVIOUS|CONFIG)")
 _SCHEMES: Final = ("sqlite", "postgres", "postgresql")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pepay_core.clock import SystemClock
+from pepay_core.secrets import Vault
 from pepay_core.storage.migrating import migrate
 from pepay_core.storage.opening import open_store
 from pepay_core.testing.postgres import postgres  # noqa: F401 - a fixture
@@ -67,6 +68,7 @@ def new_database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path
 async def store(database_url: str) -> AsyncIterator[DatabaseStore]:
     """An open store on the test's own database."""
     async with open_store(database_url, SystemClock()) as opened:
+        opened.use(Vault(bytes(range(32))))
         yield opened
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invocation
+from pepay_core.cli.secrets import progress_bar
 from pepay_core.domain.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from pepay_core.secrets import Vault
     from pepay_core.services.attesting import Attesting
@@ -27,8 +27,8 @@ as_json_option = click.option("--json", "json_", is_flag=True, help="Print for m
 @contextlib.asynccontextmanager
 async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, Vault]]:
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import insist_migrated
     from pepay_core.storage.opening import open_store
 
@@ -36,7 +36,7 @@ async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, Vault]]:
     vault = open_vault(settings, invocation.environ)
     await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, SystemClock()) as store:
-        await check_key(store, vault)
+        await unlock(store, vault)
         yield store, vault
 
 
@@ -135,7 +135,7 @@ def verify(invocation: Invocation, anchors: tuple[str, ...], *, json_: bool) -> 
 
     async def work() -> Attestation:
         async with _attesting(invocation) as attesting:
-            with _bar(show=not json_) as progress:
+            with progress_bar("entries", show=not json_) as progress:
                 return await attesting.verify(dict(map(read_anchor, anchors)), progress)
 
     found = asyncio.run(work())
@@ -147,21 +147,6 @@ def verify(invocation: Invocation, anchors: tuple[str, ...], *, json_: bool) -> 
             click.echo(f"entry {each.sequence}: {each.message}")
         click.echo(f"{found.entries} entries, {len(found.flaws) or 'nothing'} wrong.")
     return 1 if found.flaws else 0
-
-
-@contextlib.contextmanager
-def _bar(*, show: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show how many entries are read, to people only."""
-    if not show or not sys.stderr.isatty():
-        yield lambda _done, _of: None
-        return
-    with click.progressbar(length=1, label="entries", file=sys.stderr, show_pos=True) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.length = max(of, 1)
-            bar.update(done - bar.pos)
-
-        yield progress
 
 
 def _time(entry: dict[str, Any]) -> str:

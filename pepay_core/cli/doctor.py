@@ -115,11 +115,11 @@ def _checks(assembly: Assembly, settings: Settings) -> list[Check]:
 
 async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation) -> list[Finding]:
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.checking import DatabaseCheck, LedgerCheck, MerchantsCheck, examine
     from pepay_core.services.checking_access import KeysCheck, MailCheck
     from pepay_core.services.mailing import SCHEME
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import is_empty, pending
     from pepay_core.storage.opening import open_store
 
@@ -130,7 +130,7 @@ async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation
         if missing:
             return [Finding(Verdict.PROBLEM, "database", f"{len(missing)} migrations are pending: {', '.join(missing)}", "run `pepay migrate`")]
         async with open_store(settings.database_url, SystemClock()) as store:
-            await check_key(store, open_vault(settings, invocation.environ))
+            await unlock(store, open_vault(settings, invocation.environ))
             return await examine(
                 [
                     DatabaseCheck(store, settings.database_name),

@@ -1,4 +1,4 @@
-"""``pepay init``: a configuration, a master key, a database, a merchant with its first keys."""
+"""``pepay init``: a configuration, a master key, a database, the first admin, a merchant with its first keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -72,33 +73,38 @@ _DATABASE = """\
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--json", "json_", is_flag=True, help="Print one object for machines.")
 @click.option("--merchant", "name", metavar="NAME", help="What the first merchant is called.")
-@click.option("--email", metavar="ADDRESS", help="The mail address of whoever runs this server.")
+@click.option("--email", metavar="ADDRESS", help="By which address the first admin signs in; `admin@` this server when not given.")
 @click.option("--database", metavar="URL", help="The database, when it is not to be SQLite beside the configuration.")
 @pass_invocation
 def init(invocation: Invocation, *, yes: bool, json_: bool, name: str | None, email: str | None, database: str | None) -> None:
-    """Make a configuration, a master key, a database and the first merchant; print its keys once."""
+    """Make a configuration, a master key, a database, the first admin and the first merchant; print password and keys once."""
     path = (invocation.named or Path("pepay.toml")).absolute()
     if path.exists():
         raise ConfigError(f"{path} exists, and is not overwritten", hint="give another place with --config, or go on with `pepay serve`")
     if name is None:
         name = "My shop" if yes else click.prompt("What is the merchant called?", default="My shop", err=True)
-    made = asyncio.run(_init(path, invocation, name, database))
-    if email:
-        made["contact"] = email
+    if email is None and not yes:
+        email = click.prompt("By which mail address do you sign in?", default="admin@localhost", err=True)
+    made = asyncio.run(_init(path, invocation, name, database, email))
     if json_:
         as_json(made)
         return
     click.echo(f"Configuration  {made['config']}")
     click.echo(f"Database       {made['database']}")
+    click.echo(f"Admin          {made['admin']['email']}")
+    click.echo(f"Password       {made['admin']['password']}")
     click.echo(f"Merchant       {made['merchant']}  {name}")
     click.echo(f"Test key       {made['keys']['test']}")
     click.echo(f"Live key       {made['keys']['live']}")
-    click.echo("\nThe keys are not shown again. Keep pepay.key safe and backed up: without it, stored secrets cannot be read.")
+    click.echo("\nPassword and keys are not shown again. Keep pepay.key safe and backed up: without it, stored secrets cannot be read.")
     click.echo("Next: name your networks in pepay.toml, then `pepay doctor` and `pepay serve`.")
 
 
-async def _init(path: Path, invocation: Invocation, name: str, database: str | None) -> dict[str, Any]:
+async def _init(path: Path, invocation: Invocation, name: str, database: str | None, email: str | None) -> dict[str, Any]:
+    from pepay_core.services.people.addressing import canonical
     from pepay_core.settings import load_settings
+
+    email = None if email is None else canonical(email)
 
     path.parent.mkdir(parents=True, exist_ok=True)
     # A TOML basic string and a JSON string agree on everything that a URL may contain.
@@ -112,16 +118,18 @@ async def _init(path: Path, invocation: Invocation, name: str, database: str | N
             _create_key(settings, invocation)
             if not key_existed:
                 made.append(settings.key_path)
-        return await _found(settings, invocation, name, path)
+        return await _found(settings, invocation, name, path, email)
 
 
-async def _found(settings: Settings, invocation: Invocation, name: str, path: Path) -> dict[str, Any]:
+async def _found(settings: Settings, invocation: Invocation, name: str, path: Path, email: str | None) -> dict[str, Any]:
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import remember_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.founding import found
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.services.people.composing import compose_people
+    from pepay_core.services.people.founders import first_admin
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import is_empty, migrate
     from pepay_core.storage.opening import open_store
 
@@ -139,15 +147,25 @@ async def _found(settings: Settings, invocation: Invocation, name: str, path: Pa
     finally:
         os.umask(habit)
     async with open_store(settings.database_url, clock) as store:
-        await remember_key(store, vault)
-        founded = await found(store, KeepingKeys(store, clock, ids, vault), ids, clock, name)
+        await unlock(store, vault)
+        keys = KeepingKeys(store, clock, ids, vault)
+        founded = await found(store, keys, ids, clock, name)
+        people = compose_people(store, clock, ids, vault, settings.server.base_url, keys.recorder)
+        address = email or _address_of_admin(settings.server.base_url)
+        admin = await first_admin(store, people, address, founded.merchant.id)
+        await people.close()
     return {
         "config": str(path),
         "database": settings.database_name,
-        "admin": None,
+        "admin": {"email": address, "password": admin},
         "merchant": founded.merchant.id,
         "keys": {"test": founded.test_key, "live": founded.live_key},
     }
+
+
+def _address_of_admin(base_url: str) -> str:
+    host = urlsplit(base_url).hostname or ""
+    return f"admin@{'localhost' if not host or ':' in host else host}"
 
 
 def _create_key(settings: Settings, invocation: Invocation) -> None:

@@ -1,4 +1,4 @@
-"""``pepay merchant`` and ``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
+"""``pepay key``: make, list, rotate and revoke, on the machine where the database is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pepay_core.cli.invocation import Invocation, as_json, as_table, pass_invoca
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pepay_core.domain.ids import MerchantId
     from pepay_core.services.callers import Caller
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.ports import Store
@@ -26,12 +27,13 @@ as_json_option = click.option("--json", "json_", is_flag=True, help="Print for m
 
 
 @contextlib.asynccontextmanager
-async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
+async def opened_keys(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingKeys]]:
+    """Open the database and what makes keys."""
     from pepay_core.clock import SystemClock
-    from pepay_core.runtime import check_key
     from pepay_core.secrets import open_vault
     from pepay_core.services.keeping_keys import KeepingKeys
     from pepay_core.services.minting import Ids
+    from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import insist_migrated
     from pepay_core.storage.opening import open_store
 
@@ -39,56 +41,8 @@ async def _opened(invocation: Invocation) -> AsyncIterator[tuple[Store, KeepingK
     vault = open_vault(settings, invocation.environ)
     await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, clock) as store:
-        await check_key(store, vault)
+        await unlock(store, vault)
         yield store, KeepingKeys(store, clock, Ids(clock), vault)
-
-
-@click.group()
-def merchant() -> None:
-    """Make and list merchants."""
-
-
-@merchant.command("create")
-@click.argument("name")
-@as_json_option
-@pass_invocation
-def create_merchant(invocation: Invocation, name: str, *, json_: bool) -> None:
-    """Make a merchant with a test key and a live key, shown once."""
-    from pepay_core.clock import SystemClock
-    from pepay_core.services.founding import found
-    from pepay_core.services.minting import Ids
-
-    async def work() -> dict[str, Any]:
-        clock = SystemClock()
-        async with _opened(invocation) as (store, keys):
-            made = await found(store, keys, Ids(clock), clock, name)
-        return {"merchant": made.merchant.id, "name": made.merchant.name, "keys": {"test": made.test_key, "live": made.live_key}}
-
-    made = asyncio.run(work())
-    if json_:
-        as_json(made)
-    else:
-        click.echo(f"Merchant  {made['merchant']}\nTest key  {made['keys']['test']}\nLive key  {made['keys']['live']}")
-
-
-@merchant.command("list")
-@as_json_option
-@pass_invocation
-def list_merchants(invocation: Invocation, *, json_: bool) -> None:
-    """List the merchants."""
-
-    async def work() -> list[dict[str, Any]]:
-        async with _opened(invocation) as (store, _), store.read() as tx:
-            return [
-                {"id": each.id, "name": each.name, "currency": each.currency, "created_at": int(each.created_at.timestamp())}
-                for each in await tx.merchants.all()
-            ]
-
-    found = asyncio.run(work())
-    if json_:
-        as_json(found)
-    else:
-        as_table(["MERCHANT", "NAME", "CURRENCY"], [[each["id"], each["name"], each["currency"]] for each in found])
 
 
 @click.group()
@@ -137,8 +91,8 @@ def create_key(
     request = KeyRequest(name, scopes or KEY_SCOPES, lifetime, ips, writes_per_minute, begins)
 
     async def work() -> dict[str, Any]:
-        async with _opened(invocation) as (store, keys):
-            owner = await _merchant(store, merchant_id)
+        async with opened_keys(invocation) as (store, keys):
+            owner = await whose(store, merchant_id)
             async with store.begin() as tx:
                 made, text = await keys.issue(tx, owner, request, livemode=live)
         return {
@@ -167,8 +121,8 @@ def list_keys(invocation: Invocation, *, merchant_id: str | None, json_: bool) -
     from pepay_core.services.paging import Page
 
     async def work() -> list[dict[str, Any]]:
-        async with _opened(invocation) as (store, keys):
-            owner = await _merchant(store, merchant_id)
+        async with opened_keys(invocation) as (store, keys):
+            owner = await whose(store, merchant_id)
             found: list[dict[str, Any]] = []
             for livemode in (False, True):
                 caller = Caller(owner, livemode, _US)
@@ -196,8 +150,8 @@ def rotate_key(invocation: Invocation, key_id: str, *, merchant_id: str | None, 
     """Make a key that may do the same, shown once; the old one goes on for a while."""
 
     async def work() -> dict[str, Any]:
-        async with _opened(invocation) as (store, keys):
-            return await keys.rotate(await _owner(store, key_id, merchant_id), key_id, overlap)
+        async with opened_keys(invocation) as (store, keys):
+            return await keys.rotate(await owner_of(store, key_id, merchant_id), key_id, overlap)
 
     made = asyncio.run(work())
     if json_:
@@ -215,14 +169,14 @@ def revoke_key(invocation: Invocation, key_id: str, *, merchant_id: str | None) 
     """Withdraw an API key; it is refused from then on."""
 
     async def work() -> None:
-        async with _opened(invocation) as (store, keys):
-            await keys.revoke(await _owner(store, key_id, merchant_id), key_id)
+        async with opened_keys(invocation) as (store, keys):
+            await keys.revoke(await owner_of(store, key_id, merchant_id), key_id)
 
     asyncio.run(work())
     click.echo(f"{key_id} is revoked")
 
 
-async def _owner(store: Store, key_id: str, merchant_id: str | None) -> Caller:
+async def owner_of(store: Store, key_id: str, merchant_id: str | None) -> Caller:
     """Return a caller that may do to a key whatever the machine's owner may."""
     from pepay_core.domain.errors import NotFound
     from pepay_core.domain.ids import KeyId
@@ -273,7 +227,8 @@ def _day(at: int | None) -> str:
     return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-async def _merchant(store: Store, wanted: str | None) -> Any:
+async def whose(store: Store, wanted: str | None) -> MerchantId:
+    """Return the merchant that is named, or the only one; raises NotFound."""
     from pepay_core.domain.errors import NotFound
 
     async with store.read() as tx:

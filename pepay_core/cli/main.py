@@ -35,14 +35,19 @@ COMMANDS: Final[dict[str, Entry]] = {
     "doctor": Entry("pepay_core.cli.doctor:doctor", "Name every problem there is, with its remedy."),
     "invoice": Entry("pepay_core.cli.invoices:invoice", "Create, show and list invoices."),
     "demo": Entry("@sandbox:demo", "Everything local in one command: a chain, a shop, a payment."),
-    "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, a merchant and its keys."),
+    "init": Entry("pepay_core.cli.init:init", "Make a configuration, a master key, a database, an admin, a merchant and its keys."),
     "key": Entry("pepay_core.cli.keys:key", "Make, list, rotate and revoke API keys."),
+    "listen": Entry("pepay_core.cli.listening:listen", "Follow events, and forward them to a URL of yours."),
     "mail": Entry("pepay_core.cli.mails:mail", "See what became of letters, and send a test."),
-    "merchant": Entry("pepay_core.cli.keys:merchant", "Make and list merchants."),
+    "member": Entry("pepay_core.cli.users:member", "Say who is what to a merchant."),
+    "merchant": Entry("pepay_core.cli.merchants:merchant", "Make, list, suspend and resume merchants."),
     "migrate": Entry("pepay_core.cli.serve:migrate", "Bring the database to the state that the code needs."),
     "plugin": Entry("pepay_core.cli.plugins:plugin", "List, check, enable, disable and make plugins."),
+    "secrets": Entry("pepay_core.cli.secrets:secrets", "Replace the master key."),
     "serve": Entry("pepay_core.cli.serve:serve", "Run the server."),
+    "trigger": Entry("pepay_core.cli.triggering:trigger", "Make an event happen in the test environment."),
     "tx": Entry("pepay_core.cli.transactions:tx", "Say what became of a transaction."),
+    "user": Entry("pepay_core.cli.users:user", "Make, invite, list and suspend users, and help them sign in."),
 }
 
 

@@ -106,6 +106,31 @@ async def _migrate(settings: Settings, apps: dict[str, str]) -> dict[str, list[s
     return {app: list(done) for app, done in report.applied.items()}
 
 
+async def _seal_what_is_clear(invocation: Invocation, *, show: bool) -> None:
+    """Seal what an older version stored in clear, or be told how; `pepay migrate` can be cut short, and goes on when it is run again."""
+    from pepay_core.cli.secrets import progress_bar
+    from pepay_core.clock import SystemClock
+    from pepay_core.secrets import open_vault
+    from pepay_core.services.rotating import seal_anew
+    from pepay_core.services.unlocking import unlock
+    from pepay_core.storage.opening import open_store
+    from pepay_core.storage.scrubbing import forget_deleted
+
+    settings = invocation.settings
+    try:
+        vault = open_vault(settings, invocation.environ)
+    except ConfigError as exc:
+        click.echo(f"Warning: what an older version stored in clear is not sealed yet: {exc}. Run `pepay migrate` again then.", err=True)
+        return
+    async with open_store(settings.database_url, SystemClock()) as store:
+        await unlock(store, vault)
+        with progress_bar("records", show=show) as progress:
+            done = await seal_anew(store, vault, progress)
+    if done.clear:
+        # What was in clear is still in the pages that became free.
+        forget_deleted(settings.database_url)
+
+
 @click.command()
 @click.option("--json", "json_", is_flag=True, help="Print for machines.")
 @pass_invocation
@@ -113,6 +138,7 @@ def migrate(invocation: Invocation, *, json_: bool) -> None:
     """Bring the database to the state that the code needs."""
     settings = invocation.settings
     applied = asyncio.run(_migrate(settings, _apps(settings)))
+    asyncio.run(_seal_what_is_clear(invocation, show=not json_))
     if json_:
         as_json(applied)
         return

@@ -1,4 +1,4 @@
-"""One attempt of one delivery, and writing down what came of it."""
+"""One attempt of one delivery, and writing down what came of it, together with the others that end at the same time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.contracts.notifier import Delivery, Receipt
 from pepay_core.domain.endpoints import Attempt, DeliveryState
-from pepay_core.domain.errors import ConfigError, GiveUp, NotFound, Refused, Unavailable
+from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.events import WEBHOOK_DISABLED
+from pepay_core.services.batching import Batcher
 from pepay_core.services.endpoint_objects import endpoint_object
-from pepay_core.services.endpoints import PURPOSE
+from pepay_core.services.endpoints import PREVIOUS, PURPOSE
 from pepay_core.services.schedules import WINDOW, next_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.notifier import Notifier
     from pepay_core.domain.endpoints import Endpoint, EventDelivery
+    from pepay_core.domain.ids import EndpointId
     from pepay_core.secrets import Vault
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
@@ -50,6 +52,16 @@ class Outcome:
     ours: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An attempt that was made and is to be written down."""
+
+    claimed: ClaimedDelivery
+    outcome: Outcome
+    at: datetime
+    duration_ms: int
+
+
 class Deliverer:
     """Makes attempts. ``deadline`` is in seconds, and the last resort: a notifier has one of its own. ``rng`` returns 0 up to 1."""
 
@@ -71,20 +83,35 @@ class Deliverer:
         self._clock = clock
         self._deadline = deadline
         self._rng = rng
+        self._endpoints = Batcher(self._read)
+        self._records = Batcher(self._write)
 
-    async def deliver(self, claimed: ClaimedDelivery) -> None:
-        """Make one attempt and record it, unless the endpoint was deleted or disabled since the claim."""
-        async with self._store.read() as tx:
-            endpoint = await tx.endpoints.find(claimed.endpoint.id)
+    async def deliver(self, claimed: ClaimedDelivery) -> Outcome | None:
+        """Make one attempt and record it, unless the endpoint was deleted or disabled since the claim: then there is no outcome."""
+        endpoint = await self._endpoints(claimed.endpoint.id)
         if endpoint is None:
-            return
+            return None
         if endpoint.disabled_at is not None:
             await self._store.run(lambda tx: self._abandon(tx, endpoint))
-            return
+            return None
         at, started = self._clock.now(), self._clock.monotonic()
         outcome = await self._attempt(claimed, endpoint, at)
         duration_ms = round((self._clock.monotonic() - started) * 1000)
-        await self._store.run(lambda tx: self._record(tx, claimed, outcome, at, duration_ms))
+        await self._records(_Made(claimed, outcome, at, duration_ms))
+        return outcome
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until what was made is written down, for so long."""
+        await self._records.settle(seconds)
+
+    async def _read(self, endpoints: Sequence[EndpointId]) -> list[Endpoint | None]:
+        async with self._store.read() as tx:
+            found = await tx.endpoints.among(set(endpoints))
+        return [found.get(each) for each in endpoints]
+
+    async def _write(self, made: Sequence[_Made]) -> list[None]:
+        await self._store.run(lambda tx: self._record(tx, made))
+        return [None] * len(made)
 
     async def _attempt(self, claimed: ClaimedDelivery, endpoint: Endpoint, at: datetime) -> Outcome:
         notifier = self._notifiers.get(endpoint.scheme)
@@ -129,10 +156,10 @@ class Deliverer:
             return Outcome(f"the notifier broke: {type(exc).__name__}")
 
     def _secrets(self, endpoint: Endpoint, at: datetime) -> tuple[str, ...]:
-        sealed = [endpoint.secret]
+        found = [self._vault.open(PURPOSE, endpoint.id, endpoint.secret)]
         if endpoint.previous_secret is not None and endpoint.previous_until is not None and endpoint.previous_until > at:
-            sealed.append(endpoint.previous_secret)
-        return tuple(self._vault.open(PURPOSE, endpoint.id, each).decode() for each in sealed)
+            found.append(self._vault.open(PREVIOUS, endpoint.id, endpoint.previous_secret))
+        return tuple(each.decode() for each in found)
 
     @staticmethod
     async def _abandon(tx: Transaction, endpoint: Endpoint) -> None:
@@ -141,26 +168,41 @@ class Deliverer:
         if present is not None and present.disabled_at is not None:
             await tx.deliveries.abandon(endpoint.id, "the endpoint is disabled")
 
-    async def _record(self, tx: Transaction, claimed: ClaimedDelivery, outcome: Outcome, at: datetime, duration_ms: int) -> None:
-        # The lock orders everything that changes this endpoint or its deliveries: other attempts, rotation, redelivery, removal.
-        endpoint = await tx.endpoints.find(claimed.endpoint.id, lock=True)
-        if endpoint is None:
-            return
-        try:
-            stored = await tx.deliveries.get(claimed.delivery.merchant, claimed.delivery.id, livemode=claimed.event.livemode)
-        except NotFound:
-            return
+    async def _record(self, tx: Transaction, made: Sequence[_Made]) -> None:
+        # The lock orders everything that changes these endpoints or their deliveries: other attempts, rotation, redelivery, removal.
+        endpoints = await tx.endpoints.hold({each.claimed.endpoint.id for each in made})
+        present = [each for each in made if each.claimed.endpoint.id in endpoints]
+        deliveries = await tx.deliveries.hold({each.claimed.delivery.id for each in present})
+        attempts: list[Attempt] = []
+        changed: dict[EndpointId, Endpoint] = {}
+        disabled: dict[EndpointId, str | None] = {}
         now = self._clock.now()
-        made = replace(stored, attempts=stored.attempts + 1, last_status=outcome.receipt.status, last_error=outcome.error)
-        await tx.deliveries.record(Attempt(stored.id, made.attempts, at, outcome.receipt.status, outcome.error, outcome.receipt.excerpt, duration_ms))
-        if outcome.error is None:
-            await tx.deliveries.save(replace(made, state=DeliveryState.DELIVERED, next_at=None, delivered_at=stored.delivered_at or now))
-            if endpoint.failing_since is not None and endpoint.disabled_at is None:
-                await tx.endpoints.save(replace(endpoint, failing_since=None))
-            return
-        await tx.deliveries.save(self._after_failure(stored, made, outcome, now))
-        if endpoint.disabled_at is None:
-            await self._blame(tx, endpoint, outcome, at, now)
+        for each in present:
+            stored, outcome = deliveries.get(each.claimed.delivery.id), each.outcome
+            if stored is None:
+                continue
+            after = replace(stored, attempts=stored.attempts + 1, last_status=outcome.receipt.status, last_error=outcome.error)
+            attempts.append(
+                Attempt(stored.id, after.attempts, each.at, outcome.receipt.status, outcome.error, outcome.receipt.excerpt, each.duration_ms)
+            )
+            if outcome.error is None:
+                after = replace(after, state=DeliveryState.DELIVERED, next_at=None, delivered_at=stored.delivered_at or now)
+            else:
+                after = self._after_failure(stored, after, outcome, now)
+            deliveries[stored.id] = after
+            endpoint = endpoints[stored.endpoint]
+            if endpoint.disabled_at is None:
+                judged = self._judged(endpoint, outcome, each.at, now)
+                if judged is not endpoint:
+                    endpoints[endpoint.id] = changed[endpoint.id] = judged
+                if judged.disabled_at is not None:
+                    disabled[endpoint.id] = outcome.error
+        await tx.deliveries.record(*attempts)
+        await tx.deliveries.save(*deliveries.values())
+        for endpoint in changed.values():
+            await tx.endpoints.save(endpoint)
+        for gone, error in disabled.items():
+            await self._disable(tx, endpoints[gone], error)
 
     def _after_failure(self, stored: EventDelivery, made: EventDelivery, outcome: Outcome, now: datetime) -> EventDelivery:
         if stored.state is DeliveryState.DELIVERED:
@@ -171,18 +213,20 @@ class Deliverer:
         due = next_attempt(stored.created_at, made.attempts, now, jitter=self._rng(), retry_after=outcome.retry_after)
         return replace(made, state=DeliveryState.PENDING if due else DeliveryState.FAILED, next_at=due)
 
-    async def _blame(self, tx: Transaction, endpoint: Endpoint, outcome: Outcome, at: datetime, now: datetime) -> None:
+    @staticmethod
+    def _judged(endpoint: Endpoint, outcome: Outcome, at: datetime, now: datetime) -> Endpoint:
+        """Return an endpoint as it is after an attempt: one success clears it of all that failed before."""
+        if outcome.error is None:
+            return endpoint if endpoint.failing_since is None else replace(endpoint, failing_since=None)
         if outcome.ours:
-            return
-        failing = endpoint if endpoint.failing_since is not None else replace(endpoint, failing_since=at)
-        since = failing.failing_since or at
+            return endpoint
+        since = endpoint.failing_since or at
         reason = DISABLED_AS_GONE if outcome.gone else DISABLED_AS_FAILING if now - since >= WINDOW else None
-        if reason is None:
-            if failing is not endpoint:
-                await tx.endpoints.save(failing)
-            return
-        disabled = replace(failing, disabled_at=now, disabled_reason=reason)
-        await tx.endpoints.save(disabled)
+        if reason is not None:
+            return replace(endpoint, failing_since=since, disabled_at=now, disabled_reason=reason)
+        return endpoint if endpoint.failing_since is not None else replace(endpoint, failing_since=at)
+
+    async def _disable(self, tx: Transaction, endpoint: Endpoint, error: str | None) -> None:
         await tx.deliveries.abandon(endpoint.id, "the endpoint was disabled")
         await self._outbox.publish(
             tx,
@@ -190,10 +234,10 @@ class Deliverer:
             merchant=endpoint.merchant,
             livemode=endpoint.livemode,
             subject=endpoint.id,
-            obj=endpoint_object(disabled),
+            obj=endpoint_object(endpoint),
             previous={"disabled": False, "disabled_at": None, "disabled_reason": None},
         )
-        log.warning("endpoint %s was disabled: %s", endpoint.id, outcome.error)
+        log.warning("endpoint %s was disabled: %s", endpoint.id, error)
 
 
 def _carried(error: Exception) -> Receipt:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PURPOSE: Final = "webhook-secret"
-"""What the signing secrets are sealed for, current and previous both under their endpoint's id."""
+"""What the present signing secret is sealed for, under its endpoint's id."""
+PREVIOUS: Final = "webhook-secret-previous"
+"""The same of the one before."""
 
 MAX_ENDPOINTS: Final = 50
 MAX_FILTERS: Final = 50
@@ -165,7 +167,7 @@ class Endpoints:
 
         async def work(tx: Transaction) -> Endpoint:
             stored = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
-            previous, until = (stored.secret, self._clock.now() + overlap) if overlap else (None, None)
+            previous, until = (self._as_previous(stored), self._clock.now() + overlap) if overlap else (None, None)
             rotated = replace(stored, secret=sealed, previous_secret=previous, previous_until=until)
             await tx.endpoints.save(rotated)
             await self._recorder.note(tx, caller, "webhook.secret_rotated", endpoint, {"overlap_seconds": overlap_seconds})
@@ -256,6 +258,9 @@ class Endpoints:
 
     def _seal(self, endpoint: EndpointId, secret: str) -> bytes:
         return self._vault.seal(PURPOSE, endpoint, secret.encode())
+
+    def _as_previous(self, endpoint: Endpoint) -> bytes:
+        return self._vault.seal(PREVIOUS, endpoint.id, self._vault.open(PURPOSE, endpoint.id, endpoint.secret))
 
     async def _check_url(self, scheme: str, url: str) -> None:
         if len(url) > MAX_URL:

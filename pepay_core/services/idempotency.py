@@ -23,7 +23,8 @@ _RUNNING: Final = timedelta(seconds=60)
 _SWEEP_EVERY: Final = timedelta(minutes=10)
 _PATIENCE: Final = 5.0
 _POLL: Final = 0.1
-_PURPOSE: Final = "idempotency"
+PURPOSE: Final = "idempotency"
+"""What answers are sealed for, under their scope and key."""
 
 
 def check_key(key: str) -> None:
@@ -51,7 +52,7 @@ class Remember:
 
     async def complete(self, tx: Transaction, status: int, body: bytes) -> None:
         """Store the answer; sealed, because answers hold secrets that are shown once. Raises RequestInProgress when the key is somebody else's."""
-        sealed = self.vault.seal(_PURPOSE, f"{self.scope} {self.key}", body)
+        sealed = self.vault.seal(PURPOSE, f"{self.scope} {self.key}", body)
         await tx.idempotency.complete(self.scope, self.key, StoredResponse(status, sealed), self.mark)
 
 
@@ -83,7 +84,7 @@ class Remembering:
             if stored is None:
                 self._running[scope, key] = asyncio.Event()
                 return Remember(scope, key, now, self._vault)
-            return StoredResponse(stored.status, self._vault.open(_PURPOSE, f"{scope} {key}", stored.body))
+            return StoredResponse(stored.status, self._vault.open(PURPOSE, f"{scope} {key}", stored.body))
 
     async def complete(self, remember: Remember, status: int, body: bytes) -> None:
         """Store the answer of a request whose effect has committed."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from pepay_core.services.breaking import Breakers
 from pepay_core.services.delivering import Deliverer
 from pepay_core.services.lanes import Lanes
 from pepay_core.services.waking import DELIVERIES
@@ -44,7 +45,7 @@ class Dispatcher:
         outbox: Outbox,
         clock: Clock,
         *,
-        concurrency: int = 20,
+        concurrency: int = 64,
         per_endpoint: int = 4,
         lease: timedelta = timedelta(seconds=30),
         deadline: float = 15,
@@ -60,6 +61,7 @@ class Dispatcher:
         self._grace = grace
         self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng)
         self._lanes = Lanes(concurrency, per_endpoint)
+        self._breakers = Breakers(clock, rng)
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
@@ -69,13 +71,16 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way end within the grace, and leave the rest to its lease."""
-        async with asyncio.TaskGroup() as group:
-            try:
-                with self._store.wakes.on(self.wake, DELIVERIES):
-                    await self._loop(group)
-            finally:
-                if self._running:
-                    await asyncio.wait(self._running, timeout=self._grace)
+        try:
+            async with asyncio.TaskGroup() as group:
+                try:
+                    with self._store.wakes.on(self.wake, DELIVERIES):
+                        await self._loop(group)
+                finally:
+                    if self._running:
+                        await asyncio.wait(self._running, timeout=self._grace)
+        finally:
+            await self._deliverer.settle(self._grace)
 
     async def drain_once(self) -> int:
         """Deliver everything that is due, wait for it, and return how many deliveries were claimed."""
@@ -135,11 +140,14 @@ class Dispatcher:
     async def _claim(self, tx: Transaction) -> tuple[list[ClaimedDelivery], list[ClaimedDelivery]]:
         now = self._clock.now()
         claimed = await tx.deliveries.claim(
-            now, limit=self._lanes.free, lease_until=now + self._lease, per_endpoint=self._per_endpoint, exclude=self._lanes.closed
+            now,
+            limit=self._lanes.free,
+            lease_until=now + self._lease,
+            per_endpoint=self._per_endpoint,
+            exclude=self._lanes.closed | self._breakers.resting,
         )
         admitted, refused = self._lanes.admit(claimed)
-        for each in refused:
-            await tx.deliveries.save(replace(each.delivery, next_at=now))
+        await tx.deliveries.save(*(replace(each.delivery, next_at=now) for each in refused))
         return admitted, refused
 
     def _start(self, group: asyncio.TaskGroup, claimed: ClaimedDelivery) -> None:
@@ -155,6 +163,12 @@ class Dispatcher:
 
     async def _deliver(self, claimed: ClaimedDelivery) -> None:
         try:
-            await self._deliverer.deliver(claimed)
+            outcome = await self._deliverer.deliver(claimed)
+            if outcome is None or outcome.ours:
+                return
+            if outcome.error is None:
+                self._breakers.succeeded(claimed.endpoint.id)
+            else:
+                self._breakers.failed(claimed.endpoint.id, outcome.receipt.status, outcome.retry_after)
         except Exception:
             log.exception("delivery %s could not be recorded; it is due again when its lease ends", claimed.delivery.id)

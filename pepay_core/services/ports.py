@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
-    from pepay_core.domain.assets import Address, AssetId, ChainId
-    from pepay_core.domain.audit import AuditEntry
-    from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.assets import ChainId
     from pepay_core.domain.connecting import Grant
-    from pepay_core.domain.coverage import ChainState, Coverage, Issued, IssuedDestination
+    from pepay_core.domain.coverage import Issued, IssuedDestination
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
     from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, InvoiceId, KeyId, MailId, MerchantId, PaymentId, RefundId, WalletId
@@ -26,13 +24,14 @@ if TYPE_CHECKING:
     from pepay_core.domain.mails import Mail, MailState
     from pepay_core.domain.merchants import ApiKey, Merchant, Wallet
     from pepay_core.domain.payments import Payment, Quote
-    from pepay_core.domain.rates import AgreedRate, NoRate, Pair
     from pepay_core.domain.refunds import Refund
-    from pepay_core.domain.sweeps import Balance, Sweep
+    from pepay_core.secrets import Vault
     from pepay_core.services.allowing import Counting
+    from pepay_core.services.chain_ports import Chains, Rates, Sweeps
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
-    from pepay_core.services.records import ClaimedDelivery, RateRecord, StoredResponse, TransferKey
+    from pepay_core.services.records import ClaimedDelivery, StoredResponse, TransferKey
+    from pepay_core.services.secret_ports import AuditLog, Keyring, SealedRecords
 
 _T = TypeVar("_T")
 
@@ -212,28 +211,6 @@ class Refunds(Protocol):
         ...
 
 
-class Sweeps(Protocol):
-    """Departures from issued destinations: unique by chain, transaction, index and asset."""
-
-    async def add(self, sweep: Sweep) -> bool:
-        """Store it unless its departure is known; tell whether it was new."""
-        ...
-
-    async def save(self, sweep: Sweep) -> None: ...
-    async def known(self, keys: Collection[TransferKey]) -> dict[TransferKey, Sweep]: ...
-    async def above(self, chain: ChainId, height: int) -> list[Sweep]:
-        """Return the active sweeps in blocks above a height."""
-        ...
-
-    async def balances(self, wallets: Collection[WalletId]) -> dict[WalletId, list[Balance]]:
-        """Return what final payments brought to each wallet and what was swept from it, by asset."""
-        ...
-
-    async def at_destinations(self, chain: ChainId, wallets: Collection[WalletId]) -> dict[Address, list[Balance]]:
-        """Return the same for each address on one chain at which there was anything."""
-        ...
-
-
 class Ledger(Protocol):
     """The append-only double-entry ledger."""
 
@@ -275,6 +252,14 @@ class Endpoints(Protocol):
         """Return the endpoints that are not disabled; none of them can be deleted before this transaction ends."""
         ...
 
+    async def hold(self, endpoints: Collection[EndpointId]) -> dict[EndpointId, Endpoint]:
+        """Return those that are there, and let nobody else change them or their deliveries before the transaction ends."""
+        ...
+
+    async def among(self, endpoints: Collection[EndpointId]) -> dict[EndpointId, Endpoint]:
+        """Return those that are there."""
+        ...
+
     async def save(self, endpoint: Endpoint) -> None: ...
     async def delete(self, merchant: MerchantId, endpoint: EndpointId, *, livemode: bool) -> None: ...
 
@@ -286,16 +271,21 @@ class Deliveries(Protocol):
     async def claim(
         self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int, exclude: Collection[EndpointId] = ()
     ) -> list[ClaimedDelivery]:
-        """Take due deliveries, at most ``per_endpoint`` of each endpoint that is not excluded, and make them due again when the lease ends.
+        """Take due deliveries, and make them due again when the lease ends; a claim counts no attempt: who makes one records it.
 
-        A claim counts no attempt: who makes one records it.
+        No endpoint that is not excluded has more than ``per_endpoint`` under way, one that is failing a single one. All that have
+        something due get a delivery before any gets another, those first that have waited for longest.
         """
         ...
 
     async def next_due(self) -> datetime | None: ...
     async def get(self, merchant: MerchantId, delivery: DeliveryId, *, livemode: bool) -> EventDelivery: ...
-    async def save(self, delivery: EventDelivery) -> None: ...
-    async def record(self, attempt: Attempt) -> None: ...
+    async def hold(self, deliveries: Collection[DeliveryId]) -> dict[DeliveryId, EventDelivery]:
+        """Return those that are there, and let nobody else change them before the transaction ends."""
+        ...
+
+    async def save(self, *deliveries: EventDelivery) -> None: ...
+    async def record(self, *attempts: Attempt) -> None: ...
     async def attempts(self, deliveries: Collection[DeliveryId]) -> list[Attempt]: ...
     async def page(self, endpoint: EndpointId, *, page: Page) -> Slice[EventDelivery]:
         """Return deliveries, newest first."""
@@ -349,60 +339,6 @@ class Grants(Protocol):
         ...
 
 
-class Chains(Protocol):
-    """Checkpoints, coverage and health per chain."""
-
-    async def checkpoints(self, chain: ChainId) -> list[Block]:
-        """Return the kept blocks, newest first."""
-        ...
-
-    async def add_checkpoints(self, chain: ChainId, blocks: Sequence[Block]) -> None: ...
-    async def hold(self, chain: ChainId) -> None:
-        """Let nobody else who holds it move this chain's record before the transaction ends."""
-        ...
-
-    async def newest_checkpoint(self, chain: ChainId) -> Block | None: ...
-    async def checkpoint(self, chain: ChainId, *, above: int | None = None, below: int | None = None) -> Block | None:
-        """Return the lowest kept block at or above a height, or the highest at or below one."""
-        ...
-
-    async def cut_checkpoints(self, chain: ChainId, above: int) -> None:
-        """Forget the kept blocks above a height."""
-        ...
-
-    async def thin_checkpoints(self, chain: ChainId, after: int, until: int, step: int) -> None:
-        """Forget the kept blocks above ``after`` up to ``until``, except for those whose height is a multiple of ``step``."""
-        ...
-
-    async def coverage(self, chain: ChainId, reaching: int = -1) -> list[Coverage]:
-        """Return the ranges in order; those alone that reach to a height or above it, where one is given."""
-        ...
-
-    async def set_coverage(self, chain: ChainId, ranges: Sequence[Coverage], reaching: int) -> None:
-        """Store ranges in place of those that reach to a height or above it."""
-        ...
-
-    async def cold_balances(self, chain: ChainId, addresses: Collection[str]) -> dict[tuple[Destination, AssetId], tuple[int, int]]:
-        """Return what lay at addresses on the last cold pass that found a change, with the height of that look."""
-        ...
-
-    async def set_cold_balances(self, chain: ChainId, height: int, balances: Mapping[tuple[Destination, AssetId], int]) -> None:
-        """Store what lies at destinations now; zero is forgotten."""
-        ...
-
-    async def state(self, chain: ChainId) -> ChainState | None: ...
-    async def save_state(self, state: ChainState) -> None: ...
-
-
-class Rates(Protocol):
-    """The history of what was agreed on, and of what was not."""
-
-    async def record(self, pair: Pair, decision: AgreedRate | NoRate, at: datetime) -> None: ...
-    async def history(self, pair: Pair, start: datetime, end: datetime, limit: int) -> list[RateRecord]:
-        """Return records, newest first."""
-        ...
-
-
 class Idempotency(Protocol):
     """Answers remembered by key, so that a repeated request has one effect."""
 
@@ -445,29 +381,6 @@ class Facts(Protocol):
     async def put(self, name: str, value: str) -> None: ...
 
 
-class AuditLog(Protocol):
-    """The audit log: entries are added, and nothing else ever happens to them."""
-
-    async def hold(self) -> bytes | None:
-        """Let nobody else add an entry before the transaction ends, and return the sealed head; None where there is none."""
-        ...
-
-    async def add(self, entry: AuditEntry, head: bytes) -> None:
-        """Store an entry, and the head that goes with it."""
-        ...
-
-    async def head(self) -> bytes | None: ...
-    async def newest(self) -> AuditEntry | None: ...
-    async def count(self) -> int: ...
-    async def after(self, sequence: int | None, limit: int) -> list[AuditEntry]:
-        """Return the next entries in their order, of everybody; from the lowest on without a number."""
-        ...
-
-    async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[AuditEntry]:
-        """Return a merchant's entries, newest first; ``where``: actor, action, subject, created_from, created_to (all optional)."""
-        ...
-
-
 class Transaction(Protocol):
     """One unit of work: everything in it commits, or nothing does."""
 
@@ -500,6 +413,8 @@ class Transaction(Protocol):
     letters: people.Letters
     attempts: people.Attempts
     audit: AuditLog
+    sealed: SealedRecords
+    keyring: Keyring
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""
@@ -541,6 +456,10 @@ class Wakes(Protocol):
 
 class Store(Protocol):
     """The database."""
+
+    def use(self, vault: Vault) -> None:
+        """Seal and open what is personal with this vault; without one, nothing of it can be read or written."""
+        ...
 
     @property
     def wakes(self) -> Wakes:

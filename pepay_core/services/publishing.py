@@ -36,11 +36,19 @@ class Outbox:
         obj: dict[str, Any],
         previous: dict[str, Any] | None = None,
         only: EndpointId | None = None,
+        example: bool = False,
     ) -> Event:
-        """Write an event and a delivery for each endpoint that listens; ``only`` addresses one endpoint, whatever its filters."""
+        """Write an event and a delivery for each endpoint that listens.
+
+        ``only`` addresses one endpoint, whatever its filters. ``example``: the event says of itself that nothing of the kind has happened.
+        """
         now = self._clock.now()
         event_id = self._ids.event()
-        body = encode(envelope(event_id, kind, merchant, livemode=livemode, created=now, obj=obj, previous=previous or {}))
+        told = envelope(event_id, kind, merchant, livemode=livemode, created=now, obj=obj, previous=previous or {})
+        if example:
+            assert not livemode, "nothing but what has happened is told where money is real"
+            told["example"] = True
+        body = encode(told)
         event = Event(event_id, kind, merchant, livemode, now, subject, body)
         await tx.events.add(event)
         endpoints = await tx.endpoints.active(merchant, livemode=livemode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -32,6 +32,20 @@ class StoredResponse:
 
     status: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """A sealed record where it stands: ``key`` is its row's, ``purpose`` and ``row`` are what it was sealed for.
+
+    ``sealed`` is None for what was stored in clear, which is then in ``clear``.
+    """
+
+    key: str | int
+    purpose: str
+    row: str
+    sealed: bytes | None
+    clear: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pepay_core.contracts.context import Clock
+    from pepay_core.secrets import Vault
     from pepay_core.services.allowing import Counting
     from pepay_core.services.ports import Wakes
     from pepay_core.storage.postgres import PgDatabase
@@ -37,7 +38,12 @@ class DatabaseStore:
         self._database = database
         self._clock = clock
         self._wakes = wakes or LocalWakes()
+        self._vault: Vault | None = None
         self.statistics = Statistics()
+
+    def use(self, vault: Vault) -> None:
+        """Seal and open what is personal with this vault; without one, nothing of it can be read or written."""
+        self._vault = vault
 
     @property
     def wakes(self) -> Wakes:
@@ -66,6 +72,7 @@ class DatabaseStore:
         """
         session: Session
         async with unit_of_work(self._database, self.statistics, readonly=False) as session:
+            session.use(self._vault)
             yield UnitOfWork(session)
         if session.topics:
             self._wakes.tell(session.topics)
@@ -74,6 +81,7 @@ class DatabaseStore:
     async def read(self) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work that only reads, and sees one state throughout."""
         async with unit_of_work(self._database, self.statistics, readonly=True) as session:
+            session.use(self._vault)
             yield UnitOfWork(session)
 
     async def run(self, work: Callable[[UnitOfWork], Awaitable[_T]]) -> _T:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from piccolo.querystring import QueryString
 
+    from pepay_core.secrets import Vault
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -71,12 +73,24 @@ class Session:
         self._failure: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
         self.topics: set[str] = set()
+        self._vault: Vault | None = None
         self._closed = False
 
     @property
     def postgres(self) -> bool:
         """Whether statements are written in PostgreSQL's dialect."""
         return self.dialect == "postgres"
+
+    @property
+    def vault(self) -> Vault:
+        """What personal columns are sealed with; raises RuntimeError where the store was given none."""
+        if self._vault is None:
+            raise RuntimeError("this store has no vault: `store.use(vault)` before anything personal is read or written")
+        return self._vault
+
+    def use(self, vault: Vault | None) -> None:
+        """Seal and open with this vault."""
+        self._vault = vault
 
     @property
     def open(self) -> bool:

@@ -17,6 +17,7 @@ from pepay_core.storage.repositories.members import InvitationRepository, Member
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.sealed import KeyringRepository, SealedRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
@@ -25,7 +26,7 @@ from pepay_core.storage.repositories.webhooks import DeliveryRepository, Endpoin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pepay_core.services import ports
+    from pepay_core.services import chain_ports, ports
     from pepay_core.services.people import ports as people
     from pepay_core.storage.sessions import Session
 
@@ -43,15 +44,15 @@ class UnitOfWork:
         self.quotes: ports.Quotes = QuoteRepository(session)
         self.payments: ports.Payments = PaymentRepository(session)
         self.refunds: ports.Refunds = RefundRepository(session)
-        self.sweeps: ports.Sweeps = SweepRepository(session)
+        self.sweeps: chain_ports.Sweeps = SweepRepository(session)
         self.ledger: ports.Ledger = LedgerRepository(session)
         self.events: ports.Events = EventRepository(session)
         self.endpoints: ports.Endpoints = EndpointRepository(session)
         self.deliveries: ports.Deliveries = DeliveryRepository(session)
         self.grants: ports.Grants = GrantRepository(session)
         self.mails: ports.Mails = MailRepository(session)
-        self.chains: ports.Chains = ChainRepository(session)
-        self.rates: ports.Rates = RateRepository(session)
+        self.chains: chain_ports.Chains = ChainRepository(session)
+        self.rates: chain_ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
         self.facts: ports.Facts = FactRepository(session)
@@ -64,6 +65,8 @@ class UnitOfWork:
         self.letters: people.Letters = LetterRepository(session)
         self.attempts: people.Attempts = AttemptRepository(session)
         self.audit: ports.AuditLog = AuditRepository(session)
+        self.sealed: ports.SealedRecords = SealedRepository(session)
+        self.keyring: ports.Keyring = KeyringRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

@@ -15,15 +15,21 @@ from pepay_core.web.api import (
     api_keys,
     audit,
     connect,
+    invitations,
     invoices,
     ledger,
+    members,
     merchant,
     offers,
+    platform,
     refunds,
+    second_factors,
     self_service,
+    session,
     solana_pay,
     streams,
     transactions,
+    user,
     wallets,
     webhooks,
 )
@@ -32,11 +38,12 @@ from pepay_core.web.asgi.answers import render
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.asgi.stack import layered
-from pepay_core.web.checkout import pages, theming
+from pepay_core.web.checkout import helping, pages, theming
 from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
+from pepay_core.web.people import entering, linked, security, team
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 
@@ -57,6 +64,12 @@ OPERATIONS = (
     *ledger.OPERATIONS,
     *transactions.OPERATIONS,
     *api_keys.OPERATIONS,
+    *session.OPERATIONS,
+    *second_factors.OPERATIONS,
+    *user.OPERATIONS,
+    *members.OPERATIONS,
+    *invitations.OPERATIONS,
+    *platform.OPERATIONS,
     *audit.OPERATIONS,
     *connect.OPERATIONS,
     *checkout_api.OPERATIONS,
@@ -116,6 +129,11 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *preflights(OPERATIONS),
             *(handler(each) for each in OPERATIONS),
             *pages.HANDLERS,
+            *entering.HANDLERS,
+            *security.HANDLERS,
+            *team.HANDLERS,
+            *linked.HANDLERS,
+            *helping.HANDLERS,
             *theming.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,

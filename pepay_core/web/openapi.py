@@ -11,8 +11,8 @@ from pepay_core import __version__
 from pepay_core.domain import errors
 from pepay_core.domain.ids import EVENT
 from pepay_core.web import problems
-from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import ANYBODY, EVENT_STREAM, MAX_PATH_TEXT
+from pepay_core.web.access import ADMIN, ANYBODY, BUYER, DOOR, ENTERING, USER, is_scope
+from pepay_core.web.operations import EVENT_STREAM, MAX_PATH_TEXT
 from pepay_core.web.schemas import ProblemDocument, id_pattern
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 _REF: Final = "#/components/schemas/{name}"
 _SEGMENT: Final = "^[^/]+$"
-_KEY: Final = [{"apiKey": []}, {"bearer": []}]
 _BUYER: Final = [{"clientToken": []}, {"clientTokenHeader": []}]
+_SAFE: Final = frozenset({"GET", "HEAD"})
 _ALWAYS: Final = (errors.RateLimited, errors.StorageUnavailable, problems.InvalidRequestLine, problems.WrongHost)
 _WITH_KEY: Final = (errors.Unauthenticated, errors.KeyExpired, errors.KeyNotYetValid, errors.KeyRevoked, errors.Forbidden)
+_WITH_SESSION: Final = (errors.Unauthenticated, problems.SecondFactorRequired, errors.Forbidden, problems.ForgedRequest)
 _WITH_BODY: Final = (problems.InvalidJson, problems.TooLarge, problems.WrongMediaType, errors.InvalidInput)
 _WITH_KEY_REPEATED: Final = (errors.IdempotencyConflict, errors.RequestInProgress, errors.InvalidInput)
 
@@ -81,6 +82,14 @@ def build(operations: Sequence[Operation], base_url: str) -> dict[str, Any]:
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key."},
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-pepay_session",
+                    "description": "A signed-in user (without `__Host-` where there is no TLS). `x-pepay-merchant` names the merchant, and may be "
+                    "left out by a member of exactly one; `x-pepay-environment` is `live` or `test`, and `test` where it is left out.",
+                },
+                "csrf": {"type": "apiKey", "in": "header", "name": "x-csrf-token", "description": "The session's `csrf_token`."},
                 "clientToken": {"type": "apiKey", "in": "query", "name": "token", "description": "The invoice's client token."},
                 "clientTokenHeader": {"type": "apiKey", "in": "header", "name": "x-pepay-token", "description": "The invoice's client token."},
             },
@@ -105,7 +114,7 @@ def _operation(each: Operation, schemas: dict[type[Any], dict[str, Any]], compon
         "operationId": each.name,
         "summary": each.summary,
         "tags": [each.tag],
-        "security": [] if each.access == ANYBODY else _BUYER if each.access == BUYER else _KEY,
+        "security": _security(each),
         "parameters": [*_path_parameters(each), *_query_parameters(components[_name(schemas[each.query])])],
         "responses": _responses(each, schemas),
     }
@@ -113,13 +122,31 @@ def _operation(each: Operation, schemas: dict[type[Any], dict[str, Any]], compon
         written["description"] = each.description
     if each.streams:
         written["parameters"].append(_LAST_EVENT)
-    if each.access not in {ANYBODY, BUYER}:
-        written["description"] = f"{each.description}\n\nNeeds the scope `{each.access}`.".strip()
+    if needs := _needs(each):
+        written["description"] = f"{each.description}\n\n{needs}".strip()
     if each.idempotent:
         written["parameters"].append(_IDEMPOTENCY)
     if each.body:
         written["requestBody"] = {"required": _is_required(each.body), "content": {"application/json": {"schema": schemas[each.body]}}}
     return written
+
+
+def _security(each: Operation) -> list[dict[str, list[str]]]:
+    if each.access in {ANYBODY, DOOR}:
+        return []
+    if each.access == BUYER:
+        return _BUYER
+    session: dict[str, list[str]] = {"session": []} if each.method in _SAFE else {"session": [], "csrf": []}
+    return [{"apiKey": []}, {"bearer": []}, session] if is_scope(each.access) else [session]
+
+
+def _needs(each: Operation) -> str:
+    said = {
+        ENTERING: "Needs a session, also one that still owes the second factor.",
+        USER: "Needs a session.",
+        ADMIN: "Needs the session of an admin of the platform.",
+    }.get(each.access, f"Needs the scope `{each.access}`." if is_scope(each.access) else "")
+    return f"{said} Users are asked for a sign-in that is at most five minutes old.".strip() if each.fresh else said
 
 
 def _is_required(body: type[Any]) -> bool:
@@ -181,8 +208,15 @@ def _refusals(each: Operation) -> Iterator[Any]:
     yield from _ALWAYS
     if each.access == BUYER:
         yield errors.Unauthenticated
-    elif each.access != ANYBODY:
+    elif is_scope(each.access):
         yield from _WITH_KEY
+        yield from _WITH_SESSION
+    elif each.access == DOOR:
+        yield problems.ForgedRequest
+    elif each.access != ANYBODY:
+        yield from _WITH_SESSION
+    if each.fresh:
+        yield problems.SignInAgain
     if "{" in each.path:
         yield errors.NotFound
     if each.body:

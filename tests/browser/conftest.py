@@ -27,9 +27,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """A gateway that can be paid in five ways, and everything around it."""
-    with founded(tmp_path_factory.mktemp("gateway")) as town:
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A gateway that can be paid in five ways, and everything around it; with the sandbox's bar where a module says ``SIMULATED = True``."""
+    with founded(tmp_path_factory.mktemp("gateway"), simulated=getattr(request.module, "SIMULATED", False)) as town:
         yield town
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from blackbox import until
-from browsing import DESKTOP, PHONE
+from browsing import DESKTOP, PHONE, SCREENS
 from playwright.sync_api import expect
 from purses import METHODS, UNDERWAY, wallet_for
 from storefront import Storefront
@@ -293,3 +293,67 @@ def test_the_page_alone_listens_to_nobody(pages, town, market_square, stranger):
     # A page of another origin keeps no hold of it.
     assert page.value("other.closed") is True
     assert popup.evaluate("window.opener") is None
+
+
+# --- what else a shop can do ---------------------------------------------------------------
+
+
+def test_who_may_not_frame_the_checkout_is_told_and_its_buyers_get_a_link(pages, town, shopfront, stranger):
+    invoice = town.invoice("USDC")
+    page = pages.new()
+    page.watch.allow(town.gateway.url)
+    page.watch.forgive("frame-ancestors")
+    page.page.clock.install()
+    page.open(stranger.show(script_of(town) + f"<button {attributes(invoice, 'modal')}>Pay with crypto</button>"))
+    page.click("Pay with crypto")
+    page.has("dialog iframe")
+
+    page.page.clock.fast_forward(16_000)
+
+    link = page.page.get_by_role("link", name="Open the payment page")
+    expect(link).to_be_visible()
+    assert link.get_attribute("href") == address(town, invoice)
+    assert heard(page, "error") == [{"invoice": invoice["id"], "code": "not_ready"}]
+
+
+def test_a_tab_is_the_page_as_it_is(pages, town, shopfront):
+    invoice = town.invoice("USDC")
+    page = visit(pages, town, shopfront, f"<button {attributes(invoice, 'tab')}>Pay with crypto</button>")
+    with page.page.expect_popup() as opened:
+        page.click("Pay with crypto")
+    popup = opened.value
+
+    expect(popup.get_by_text("Send exactly")).to_be_visible()
+    assert popup.url == address(town, invoice)
+    assert popup.evaluate("window.opener") is None
+
+
+def test_a_script_opens_follows_and_closes(pages, town, shopfront):
+    invoice = town.invoice("USDC")
+    page = visit(pages, town, shopfront, "<p>no button</p>")
+    options = {"invoice": invoice["id"], "token": invoice["client_token"], "lang": "de"}
+    page.value(f"""(() => {{
+        window.told = [];
+        const note = (name) => (what) => told.push([name, what ?? null]);
+        const options = {json.dumps(options)};
+        for (const name of ["onReady", "onStatus", "onSubmitted", "onClose", "onError"]) options[name] = note(name);
+        window.session = PePay.open(options);
+    }})()""")
+    page.value("session.theme('dark')")
+    expect(checkout(page).locator("html[lang=de]")).to_have_count(1)
+    expect(checkout(page).locator("html[data-theme=dark]")).to_have_count(1)
+    page.value("session.close(), session.close()")
+
+    expect(page.page.locator("dialog")).to_have_count(0)
+    assert page.value("told") == [["onReady", None], ["onStatus", "unpaid"], ["onClose", None]]
+    assert page.value("session.iframe.isConnected") is False
+
+
+def test_the_page_in_the_frame_is_for_everybody(pages, town, shopfront):
+    for screen in SCREENS:
+        page = pages.new(screen)
+        page.watch.allow(town.gateway.url)
+        page.open(f"{address(town, town.invoice('USDC'))}&embed=1&parent={shopfront.origin}")
+        page.shows("Send exactly")
+        page.keep("embed-page")
+        page.axe()

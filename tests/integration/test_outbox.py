@@ -49,6 +49,7 @@ from pepay_webhook_hmac.notifier import WebhookNotifier
 async def main():
     clock = SystemClock()
     async with open_store(sys.argv[1], clock) as store, AiohttpClient(allow_private=True) as http:
+        store.use(Vault(bytes(range(32))))
         notifiers = {{"webhook": WebhookNotifier(http, clock, deadline=1)}}
         outbox = Outbox(clock, Ids(clock), lambda event: None)
         print("ready", flush=True)

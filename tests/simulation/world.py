@@ -233,7 +233,7 @@ class World:
         store = DatabaseStore(database, clock)
         vault = Vault(_KEY)
         settings = Settings()
-        await composition.check_key(store, vault)
+        await composition.unlock(store, vault)
         runtime = composition._compose(settings, clock, vault, self._assembly(clock, chance), store)
         runtime.ids._randbits = chance.getrandbits
         runtime.dispatcher._deliverer._rng = chance.random

@@ -144,6 +144,7 @@ class BrowserPage:
     def __init__(self, page: Page, screen: Screen, watch: Watch, pictures: Path) -> None:
         self.page, self.screen, self.watch, self._pictures = page, screen, watch, pictures
         self._protocol = page.context.new_cdp_session(page)
+        self._world: tuple[str, int] | None = None
 
     def open(self, url: str) -> BrowserPage:
         """Go to an address, whose origin is no third party from now on."""
@@ -168,6 +169,31 @@ class BrowserPage:
     def click(self, name: str | re.Pattern[str], role: Any = "button") -> None:
         """Press a button, or another thing that has a name."""
         self.page.get_by_role(role, name=name).first.click()
+
+    def turn(self, screen: Screen) -> BrowserPage:
+        """Show the same page on another screen: another width or theme. It is not loaded again."""
+        self.page.set_viewport_size({"width": screen.width, "height": screen.height})
+        self.page.emulate_media(color_scheme=screen.theme)
+        self.screen = screen
+        return self
+
+    @property
+    def state(self) -> str | None:
+        """In which state the checkout is shown."""
+        return self.page.locator("#checkout").get_attribute("data-state")
+
+    def reaches(self, *states: str, seconds: float = SECONDS) -> None:
+        """Wait until the checkout shows one of these states, without being loaded again."""
+        self.has(", ".join(f'#checkout[data-state="{each}"]' for each in states), seconds)
+
+    def mark(self) -> None:
+        """Remember this loading of the page."""
+        self.value("void (window.pepayMark = true)")
+
+    @property
+    def marked(self) -> bool:
+        """Whether the page is still the one that was loaded when it was marked."""
+        return self.value("window.pepayMark === true")
 
     # --- what it looks like -------------------------------------------------------------
 
@@ -200,15 +226,22 @@ class BrowserPage:
 
     def axe(self, *, without: tuple[str, ...] = ()) -> None:
         """Fail with what axe-core finds wrong. It runs in a world of its own, so that the page keeps its policies."""
-        frame = self._protocol.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
-        world = self._protocol.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})["executionContextId"]
+        world = self._axe()
         options = {"runOnly": _STANDARDS, "resultTypes": ["violations"], "rules": {each: {"enabled": False} for each in without}}
-        self._in(world, axe_source() + "\n;0")
         found = self._in(world, f"axe.run(document, {json.dumps(options)}).then((r) => JSON.stringify(r.violations))")
         wrong = [
             f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary']}" for each in json.loads(found) for node in each["nodes"]
         ]
         assert not wrong, f"{self.screen.name}: " + "\n".join(wrong)
+
+    def _axe(self) -> int:
+        """Return the world in which axe-core is, in this loading of the page."""
+        frame = self._protocol.send("Page.getFrameTree")["frameTree"]["frame"]
+        if self._world is None or self._world[0] != frame["loaderId"]:
+            world = self._protocol.send("Page.createIsolatedWorld", {"frameId": frame["id"], "worldName": "axe"})["executionContextId"]
+            self._in(world, axe_source() + "\n;0")
+            self._world = frame["loaderId"], world
+        return self._world[1]
 
     def _in(self, world: int, expression: str) -> Any:
         asked = {"expression": expression, "contextId": world, "returnByValue": True, "awaitPromise": True, "allowUnsafeEvalBlockedByCSP": True}

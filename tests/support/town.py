@@ -100,6 +100,23 @@ class Town:
         assert amount is not None, "the code is an address only: say how much"
         return self.send(method, payload, _units(amount, {"ETH": 18, "USDC": 6, "DAI": 18}[method]))
 
+    def url(self, invoice: dict[str, Any], **query: str) -> str:
+        """Return the address of an invoice's page."""
+        return invoice["payment_url"] + "".join(f"&{name}={value}" for name, value in query.items())
+
+    def as_buyer(self, invoice: dict[str, Any], path: str, body: Any = None) -> Any:
+        """Do what the buyer's token allows."""
+        headers = {"x-pepay-token": invoice["client_token"]}
+        answer = self.gateway.call("POST", f"/api/v1/checkout/{invoice['id']}/{path}", body or {}, key=None, headers=headers)
+        assert answer.status < 300, answer
+        return answer.body
+
+    def expire(self, invoice: dict[str, Any], method: str) -> None:
+        """Let an invoice's time end, and have its chain looked at."""
+        self.as_buyer(invoice, "expire")
+        self.advance(method)
+        until(lambda: self.gateway.status_of(invoice) in {"expired", "underpaid"}, "the invoice to be closed")
+
     def advance(self, method: str, blocks: int = 1) -> None:
         """Let time pass on the chain of a method."""
         if "SOL" in method:
@@ -119,8 +136,8 @@ def _units(amount: str, decimals: int) -> int:
 
 
 @contextmanager
-def founded(folder: Path, more: str = "") -> Iterator[Town]:
-    """Found a town; ``more`` is further configuration."""
+def founded(folder: Path, more: str = "", *, simulated: bool = False) -> Iterator[Town]:
+    """Found a town; ``more`` is further configuration. Where it is ``simulated``, its pages have the sandbox's bar and test wallet."""
     market, shop = Market(), Shop()
     try:
         with new_anvil() as node, Cluster(final_slots=8) as cluster:
@@ -131,7 +148,8 @@ def founded(folder: Path, more: str = "") -> Iterator[Town]:
             cluster.mint_to(mint, str(buyer.pubkey()), 10**12)
             cluster.create_token_account(wallet, mint)
             faucet = Faucet(cluster, mint)
-            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + _simulator(node, cluster, faucet) + more)
+            simulator = _simulator(node, cluster, faucet) if simulated else ""
+            gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + simulator + more)
             gateway.start()
             try:
                 gateway.post("/api/v1/wallets", {"chain_family": "eip155", "kind": "xpub", "value": XPUB})
@@ -192,6 +210,7 @@ def _networks(node: Anvil, cluster: Cluster, usdc: str, dai: str, mint: str) -> 
 name = "Dev"
 chain = "{EVM}"
 rpc = ["{node.url}"]
+public_rpc = ["https://rpc.dev.example"]
 testnet = true
 native = {{ symbol = "ETH", decimals = 18, rate_id = "ethereum" }}
 confirmations = {CONFIRMATIONS}

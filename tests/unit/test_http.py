@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
+import itertools
 import os
+import re
 import ssl
 import sys
 import time
 import traceback
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,6 +55,39 @@ async def connects(monkeypatch):
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", refuse)
     return seen
+
+
+@dataclass
+class Keeping:
+    """Answers each request of a connection; with ``closing`` it closes one at its second request, and ``rude``, at its first."""
+
+    answer: bytes
+    port: int = 0
+    connections: int = 0
+    closing: bool = False
+    rude: bool = False
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            for number in itertools.count():
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
+                if self.rude or (self.closing and number):
+                    break
+                writer.write(self.answer)
+        writer.close()
+
+
+@asynccontextmanager
+async def keeping_server(answer=b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n"):
+    keeping = Keeping(answer)
+    server = await asyncio.start_server(keeping.serve, "127.0.0.1", 0)
+    keeping.port = server.sockets[0].getsockname()[1]
+    try:
+        yield keeping
+    finally:
+        server.close()
 
 
 @asynccontextmanager
@@ -343,11 +380,35 @@ async def test_each_attempt_resolves_anew(connects):
     assert connects == ["1.1.1.1"] * 3
 
 
-async def test_no_connection_to_a_users_url_is_used_twice(private):
-    async with raw_server(b"HTTP/1.1 200 \r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n") as (port, count):
-        for _ in range(3):
+async def test_a_connection_serves_one_host_and_port_again(private):
+    async with keeping_server() as one, keeping_server() as other:
+        for port in (one.port, one.port, other.port, one.port):
             await private.post_public(f"http://127.0.0.1:{port}/", b"{}")
-        assert count == [3]
+        assert (one.connections, other.connections) == (1, 1)
+
+
+async def test_a_connection_that_was_closed_while_it_was_kept_costs_no_attempt(private):
+    async with keeping_server() as server:
+        for number in range(3):
+            answer = await private.post_public(f"http://127.0.0.1:{server.port}/", b"{}")
+            assert (answer.status, server.connections) == (200, number + 1)
+            # The other side closes at the moment of the next request: whoever sends it cannot know.
+            server.closing = True
+
+
+async def test_who_closes_every_connection_at_once_is_asked_once(private):
+    async with keeping_server() as server:
+        server.closing = True
+        server.rude = True
+        with pytest.raises(Unavailable, match="closed before the answer"):
+            await private.post_public(f"http://127.0.0.1:{server.port}/", b"{}")
+        assert server.connections == 1
+
+
+async def test_what_is_sent_ahead_of_a_request_is_no_answer_to_it(private):
+    async with keeping_server(b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\nHTTP/1.1 299 \r\ncontent-length: 0\r\n\r\n") as server:
+        answers = [await private.post_public(f"http://127.0.0.1:{server.port}/", b"{}") for _ in range(2)]
+        assert [each.status for each in answers] == [200, 200]
 
 
 async def test_a_long_answer_is_cut_off_and_its_status_kept(private, receiver):

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pepay_core.domain.audit import Actor, ActorKind
 from pepay_core.domain.errors import Conflict, InvalidInput, SignInFailed
 from pepay_core.domain.ids import UserId
 from pepay_core.domain.people import User
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from pepay_core.services.paging import Page
     from pepay_core.services.people.slowing import Slowing
     from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.recording import Recorder
 
-_PURPOSE: Final = "user-password"
+PURPOSE: Final = "user-password"
 _NOBODY: Final = UserId("usr_nobody")
 _MAX_NAME: Final = 100
 _WORDS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -40,13 +42,14 @@ class NewPassword:
 class Accounts:
     """Keeps users. What needs a transaction is given one; what hashes a password is not, because it takes its time."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: Vault, passwords: Passwords, slowing: Slowing) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: Vault, passwords: Passwords, slowing: Slowing, recorder: Recorder) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._vault = vault
         self._passwords = passwords
         self._slowing = slowing
+        self.recorder = recorder
         self.emails = Emails(vault)
         self._decoy: bytes | None = None
 
@@ -55,8 +58,10 @@ class Accounts:
         check_form(password, field)
         return NewPassword(await self._passwords.hash(password))
 
-    async def create(self, tx: Transaction, email: str, password: NewPassword, *, name: str = "", is_admin: bool = False) -> User:
-        """Store a new user; raises InvalidInput, or Conflict when somebody has the address already."""
+    async def create(
+        self, tx: Transaction, email: str, password: NewPassword, *, name: str = "", is_admin: bool = False, by: Actor | None = None
+    ) -> User:
+        """Store a new user; raises InvalidInput, or Conflict when somebody has the address already. By themselves, where nobody else is named."""
         address, user = canonical(email), self._ids.user()
         made = User(
             id=user,
@@ -68,6 +73,7 @@ class Accounts:
             is_admin=is_admin,
         )
         await tx.users.add(made)
+        await self.recorder.note(tx, by or as_user(made), "user.created", made.id, {"is_admin": is_admin})
         return made
 
     async def by_email(self, email: str) -> User | None:
@@ -86,7 +92,7 @@ class Accounts:
         """
         sealed = await self._decoy_password() if user is None else user.password
         owner = _NOBODY if user is None else user.id
-        encoded = self._vault.open(_PURPOSE, owner, sealed).decode()
+        encoded = self._vault.open(PURPOSE, owner, sealed).decode()
         checked = await self._passwords.check(encoded, password[: LONGEST + 1])
         if user is None or not checked.right:
             return False, None
@@ -116,22 +122,23 @@ class Accounts:
 
     def sealed(self, user: UserId, password: NewPassword) -> bytes:
         """Return a password's hash sealed for its user's row: without the master key, nobody can even begin to guess."""
-        return self._vault.seal(_PURPOSE, user, password.encoded.encode())
+        return self._vault.seal(PURPOSE, user, password.encoded.encode())
 
-    async def set_password(self, tx: Transaction, user: UserId, password: NewPassword) -> User:
+    async def set_password(self, tx: Transaction, user: UserId, password: NewPassword, *, by: Actor | None = None) -> User:
         """Give a user another password, and end every session and every link that they have."""
         found = await tx.users.get(user, lock=True)
-        return await self.renew(tx, replace(found, password=self.sealed(user, password)))
+        return await self.renew(tx, replace(found, password=self.sealed(user, password)), "user.password_changed", by=by)
 
-    async def renew(self, tx: Transaction, user: User) -> User:
+    async def renew(self, tx: Transaction, user: User, action: str, *, by: Actor | None = None) -> User:
         """Store a user whose ways of signing in have changed: every session and every link of theirs ends."""
         renewed = replace(user, epoch=user.epoch + 1)
         await tx.users.save(renewed)
         await tx.sessions.remove_all(user.id)
         await tx.letters.remove_all(user.id)
+        await self.recorder.note(tx, by or as_user(user), action, user.id)
         return renewed
 
-    async def suspend(self, user: str) -> User:
+    async def suspend(self, user: str, *, by: Actor) -> User:
         """Keep a user out from the next request on; raises NotFound, or Conflict for the last admin of the platform."""
 
         async def work(tx: Transaction) -> User:
@@ -139,29 +146,31 @@ class Accounts:
             found = await tx.users.get(UserId(user), lock=True)
             if found.suspended_at is not None:
                 return found
-            return await self.renew(tx, replace(found, suspended_at=self._clock.now()))
+            return await self.renew(tx, replace(found, suspended_at=self._clock.now()), "user.suspended", by=by)
 
         return await self._store.run(work)
 
-    async def resume(self, user: str) -> User:
+    async def resume(self, user: str, *, by: Actor) -> User:
         """Let a suspended user sign in again; raises NotFound."""
 
         async def work(tx: Transaction) -> User:
             found = await tx.users.get(UserId(user), lock=True)
             if found.suspended_at is None:
                 return found
-            return await self.renew(tx, replace(found, suspended_at=None))
+            return await self.renew(tx, replace(found, suspended_at=None), "user.resumed", by=by)
 
         return await self._store.run(work)
 
-    async def set_admin(self, user: str, *, is_admin: bool) -> User:
+    async def set_admin(self, user: str, *, is_admin: bool, by: Actor) -> User:
         """Make a user an admin of the platform, or no more; raises NotFound, or Conflict for the last one."""
 
         async def work(tx: Transaction) -> User:
             if not is_admin:
                 await self._insist_on_another_admin(tx, UserId(user))
             found = await tx.users.get(UserId(user), lock=True)
-            return found if found.is_admin is is_admin else await self.renew(tx, replace(found, is_admin=is_admin))
+            if found.is_admin is is_admin:
+                return found
+            return await self.renew(tx, replace(found, is_admin=is_admin), "user.made_admin" if is_admin else "user.no_more_admin", by=by)
 
         return await self._store.run(work)
 
@@ -205,8 +214,13 @@ class Accounts:
     async def _decoy_password(self) -> bytes:
         if self._decoy is None:
             encoded = await self._passwords.hash(secrets.token_urlsafe(32))
-            self._decoy = self._vault.seal(_PURPOSE, _NOBODY, encoded.encode())
+            self._decoy = self._vault.seal(PURPOSE, _NOBODY, encoded.encode())
         return self._decoy
+
+
+def as_user(user: User) -> Actor:
+    """Return a user as who acts, where it is for no merchant."""
+    return Actor(ActorKind.USER, user.id)
 
 
 def generate_password() -> str:

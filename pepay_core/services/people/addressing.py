@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _SHAPE: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,64}@[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,255}")
 MAX_LENGTH: Final = 254
 
+PURPOSE: Final = "user-email"
+"""What addresses are sealed for, under the id of their row."""
+
 
 def canonical(text: str, field: str = "email") -> str:
     """Return an address as it is written to, its domain in lower case; raises InvalidInput for what is none."""
@@ -39,8 +42,8 @@ class Emails:
 
     def seal(self, row: str, address: str) -> bytes:
         """Return an address sealed for one row."""
-        return self._vault.seal("user-email", row, address.encode())
+        return self._vault.seal(PURPOSE, row, address.encode())
 
     def open(self, row: str, sealed: bytes) -> str:
         """Return the address that was sealed for a row."""
-        return self._vault.open("user-email", row, sealed).decode()
+        return self._vault.open(PURPOSE, row, sealed).decode()

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from pepay_core.passwords import Passwords
 from pepay_core.relying import RelyingParty
 from pepay_core.services.people.accounts import Accounts
+from pepay_core.services.people.invitations import Invitations
 from pepay_core.services.people.memberships import Memberships
+from pepay_core.services.people.platform import Platform
+from pepay_core.services.people.posting import Posting
 from pepay_core.services.people.recovery import Recovery
+from pepay_core.services.people.resets import EmailChanges, PasswordResets
 from pepay_core.services.people.second_factors import SecondFactors
 from pepay_core.services.people.sessions import Sessions
 from pepay_core.services.people.signing_in import SigningIn
@@ -18,8 +22,10 @@ from pepay_core.services.people.slowing import Slowing
 if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
     from pepay_core.secrets import Vault
+    from pepay_core.services.mailing import Mailing
     from pepay_core.services.minting import Ids
     from pepay_core.services.ports import Store
+    from pepay_core.services.recording import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +38,34 @@ class People:
     sessions: Sessions
     second_factors: SecondFactors
     signing_in: SigningIn
+    invitations: Invitations
+    password_resets: PasswordResets
+    email_changes: EmailChanges
+    platform: Platform
+
+    async def close(self) -> None:
+        """Finish what was begun, and let the threads go."""
+        await self.password_resets.settle()
+        self.passwords.close()
 
 
-def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault, base_url: str) -> People:
-    """Make the services and join them."""
-    passwords, slowing = Passwords(), Slowing(store, clock, vault)
-    accounts = Accounts(store, clock, ids, vault, passwords, slowing)
+def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault, base_url: str, recorder: Recorder, mailing: Mailing | None = None) -> People:
+    """Make the services and join them. Without ``mailing``, links go to whoever asked for them."""
+    passwords, slowing, posting = Passwords(), Slowing(store, clock, vault), Posting(mailing, base_url)
+    accounts = Accounts(store, clock, ids, vault, passwords, slowing, recorder)
     sessions = Sessions(store, clock, ids)
     second_factors = SecondFactors(store, clock, ids, vault, RelyingParty(base_url), accounts, sessions, slowing, Recovery(vault))
+    memberships = Memberships(store, clock, accounts, recorder)
+    invitations = Invitations(store, clock, ids, accounts, memberships, sessions, posting)
     return People(
-        passwords,
-        accounts,
-        Memberships(store, clock, accounts),
-        sessions,
-        second_factors,
-        SigningIn(store, accounts, sessions, second_factors, slowing),
+        passwords=passwords,
+        accounts=accounts,
+        memberships=memberships,
+        sessions=sessions,
+        second_factors=second_factors,
+        signing_in=SigningIn(store, accounts, sessions, second_factors, slowing),
+        invitations=invitations,
+        password_resets=PasswordResets(store, clock, accounts, posting, slowing),
+        email_changes=EmailChanges(store, clock, accounts, posting),
+        platform=Platform(store, clock, ids, invitations, recorder),
     )

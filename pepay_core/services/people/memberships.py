@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pepay_core.domain.audit import Actor, ActorKind
 from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, MerchantSuspended
 from pepay_core.domain.ids import MerchantId, UserId
 from pepay_core.domain.people import Member
 from pepay_core.domain.roles import ROLES, Role, insist_may_change, insist_may_give
 from pepay_core.services.callers import Caller
+from pepay_core.services.people.accounts import as_user
 from pepay_core.services.presenting import seconds
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.people import User
     from pepay_core.services.people.accounts import Accounts
     from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.recording import Recorder
 
 
 def role_of(text: str) -> Role:
@@ -30,10 +33,11 @@ def role_of(text: str) -> Role:
 class Memberships:
     """Joins users and merchants. Roles are read when they are needed, so that a change holds from the next request on."""
 
-    def __init__(self, store: Store, clock: Clock, accounts: Accounts) -> None:
+    def __init__(self, store: Store, clock: Clock, accounts: Accounts, recorder: Recorder) -> None:
         self._store = store
         self._clock = clock
         self._accounts = accounts
+        self._recorder = recorder
 
     async def caller(self, user: User, merchant: str | None, *, livemode: bool) -> Caller:
         """Return on whose behalf a signed-in user acts; the merchant may be left out by a member of exactly one.
@@ -69,10 +73,11 @@ class Memberships:
             found = await tx.members.of(caller.merchant)
             return [self._view(each, await tx.users.get(each.user)) for each in found]
 
-    async def add(self, tx: Transaction, merchant: MerchantId, user: UserId, role: Role) -> Member:
-        """Store a member: for whoever has decided already that it may be; raises Conflict."""
+    async def add(self, tx: Transaction, merchant: MerchantId, user: UserId, role: Role, *, by: Actor | None = None) -> Member:
+        """Store a member: for whoever has decided already that it may be; raises Conflict. By themselves, where nobody else is named."""
         member = Member(merchant, user, role, self._clock.now())
         await tx.members.add(member)
+        await self._recorder.note(tx, replace(by or Actor(ActorKind.USER, user), merchant=merchant), "member.added", user, {"role": role.value})
         return member
 
     async def set_role(self, caller: Caller, user: str, role: str) -> dict[str, Any]:
@@ -88,7 +93,9 @@ class Memberships:
             if wanted is not Role.OWNER:
                 _insist_on_another_owner(owners, member.user)
             await tx.members.set_role(caller.merchant, member.user, wanted)
-            return self._view(replace(member, role=wanted), await tx.users.get(member.user))
+            found = await tx.users.get(member.user)
+            await self._recorder.note(tx, caller, "member.role_changed", member.user, {"from": member.role.value, "to": wanted.value})
+            return self._view(replace(member, role=wanted), found)
 
         return await self._store.run(work)
 
@@ -102,6 +109,7 @@ class Memberships:
             insist_may_change(giver, member.role, is_self=caller.name == user)
             _insist_on_another_owner(owners, member.user)
             await tx.members.remove(caller.merchant, member.user)
+            await self._recorder.note(tx, caller, "member.removed", member.user, {"role": member.role.value})
 
         await self._store.run(work)
 
@@ -112,6 +120,7 @@ class Memberships:
             owners = await tx.members.owners(MerchantId(merchant))
             _insist_on_another_owner(owners, user.id)
             await tx.members.remove(MerchantId(merchant), user.id)
+            await self._recorder.note(tx, replace(as_user(user), merchant=MerchantId(merchant)), "member.left", user.id)
 
         await self._store.run(work)
 

@@ -10,6 +10,7 @@ from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from pepay_core.domain.ids import PasskeyId
 from pepay_core.domain.people import Level, Passkey
 from pepay_core.services.people import totp
+from pepay_core.services.people.accounts import as_user
 from pepay_core.services.people.recovery import LENGTH
 from pepay_core.services.people.sessions import new_token
 from pepay_core.services.people.slowing import SECOND, Subject
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pepay_core.contracts.context import Clock
+    from pepay_core.domain.audit import Actor
     from pepay_core.domain.people import User
     from pepay_core.relying import RelyingParty
     from pepay_core.secrets import Vault
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.services.people.slowing import Slowing
     from pepay_core.services.ports import Store, Transaction
 
-_PURPOSE: Final = "user-totp"
+PURPOSE: Final = "user-totp"
 _CHALLENGE_LASTS: Final = timedelta(minutes=5)
 _MOST_PASSKEYS: Final = 20
 _MAX_NAME: Final = 60
@@ -96,7 +98,7 @@ class SecondFactors:
             user = await self._accounts.unchanged(tx, signed_in.user)
             if user.totp_since is not None:
                 raise Conflict("one-time codes are set up already: take them away first")
-            await tx.users.save(replace(user, totp=self._vault.seal(_PURPOSE, user.id, secret), totp_step=0))
+            await tx.users.save(replace(user, totp=self._vault.seal(PURPOSE, user.id, secret), totp_step=0))
 
         await self._store.run(work)
         return {"secret": totp.shown(secret), "link": totp.link(secret, self._accounts.email_of(signed_in.user))}
@@ -114,7 +116,7 @@ class SecondFactors:
             if user.totp is None or user.totp_since is not None:
                 raise Conflict("begin to set up one-time codes first")
             step = await self._use_step(tx, user, code)
-            return await self._renewed(tx, signed_in, replace(user, totp_since=self._clock.now(), totp_step=step))
+            return await self._renewed(tx, signed_in, replace(user, totp_since=self._clock.now(), totp_step=step), "user.one_time_codes_added")
 
         return await self._store.run(work)
 
@@ -126,7 +128,7 @@ class SecondFactors:
 
         async def work(tx: Transaction) -> Opened:
             user = await self.check(tx, await self._accounts.unchanged(tx, signed_in.user), proof)
-            return (await self._renewed(tx, signed_in, replace(user, totp=None, totp_since=None, totp_step=0)))[0]
+            return (await self._renewed(tx, signed_in, replace(user, totp=None, totp_since=None, totp_step=0), "user.one_time_codes_removed"))[0]
 
         return await self._store.run(work)
 
@@ -160,7 +162,7 @@ class SecondFactors:
             user = await self._accounts.unchanged(tx, signed_in.user)
             label = _label(name) or "Passkey"
             await tx.passkeys.add(Passkey(self._ids.passkey(), user.id, label, made.credential, made.public_key, made.signatures, self._clock.now()))
-            return await self._renewed(tx, signed_in, user)
+            return await self._renewed(tx, signed_in, user, "user.passkey_added")
 
         return await self._store.run(work)
 
@@ -176,7 +178,7 @@ class SecondFactors:
             user = await self.check(tx, await self._accounts.unchanged(tx, signed_in.user), proof)
             if not await tx.passkeys.remove(user.id, PasskeyId(passkey_id)):
                 raise NotFound("there is no such passkey")
-            return (await self._renewed(tx, signed_in, user))[0]
+            return (await self._renewed(tx, signed_in, user, "user.passkey_removed"))[0]
 
         return await self._store.run(work)
 
@@ -199,7 +201,9 @@ class SecondFactors:
             user = await self._accounts.unchanged(tx, signed_in.user)
             if not await has_second_factor(tx, user):
                 raise Conflict("recovery codes stand in for a second factor: set one up first")
-            return await self._recovery.issue(tx, user.id)
+            codes = await self._recovery.issue(tx, user.id)
+            await self._accounts.recorder.note(tx, as_user(user), "user.recovery_codes_renewed", user.id)
+            return codes
 
         return await self._store.run(work)
 
@@ -226,11 +230,12 @@ class SecondFactors:
         await self._slowing.forget(tx, Subject(SECOND, user.id))
         return user
 
-    async def reset(self, tx: Transaction, user: User) -> User:
+    async def reset(self, tx: Transaction, user: User, *, by: Actor) -> User:
         """Take every second factor away, for somebody who has lost them all; every session ends."""
         await tx.passkeys.remove_all(user.id)
         await tx.recovery_codes.replace(user.id, [])
-        return await self._accounts.renew(tx, replace(user, totp=None, totp_since=None, totp_step=0))
+        renewed = replace(user, totp=None, totp_since=None, totp_step=0)
+        return await self._accounts.renew(tx, renewed, "user.second_factors_reset", by=by)
 
     async def _check_code(self, tx: Transaction, user: User, text: str) -> User:
         code = "".join(text[:100].split()).replace("-", "").lower()
@@ -245,7 +250,7 @@ class SecondFactors:
 
     async def _use_step(self, tx: Transaction, user: User, text: str) -> int:
         code = "".join(text[:100].split())
-        secret = self._vault.open(_PURPOSE, user.id, user.totp or b"")
+        secret = self._vault.open(PURPOSE, user.id, user.totp or b"")
         step = totp.step_of(secret, code, self._clock.now())
         if step is None or not await tx.users.use_step(user.id, step):
             raise SignInFailed
@@ -271,10 +276,10 @@ class SecondFactors:
 
         return await self._store.run(work)
 
-    async def _renewed(self, tx: Transaction, signed_in: SignedIn, user: User) -> tuple[Opened, list[str]]:
+    async def _renewed(self, tx: Transaction, signed_in: SignedIn, user: User, action: str) -> tuple[Opened, list[str]]:
         """End every session of the user and begin one in place of this one; with recovery codes where there are none yet."""
         await self._sessions.end(tx, signed_in.session)
-        renewed = await self._accounts.renew(tx, user)
+        renewed = await self._accounts.renew(tx, user, action)
         await self._slowing.forget(tx, Subject(SECOND, user.id))
         codes: list[str] = []
         if not await has_second_factor(tx, renewed):

@@ -29,16 +29,17 @@ _SWEEP_EVERY: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many failures are free, and how the wait grows from one second to its most with each one after them."""
+    """How many failures are free, and how the wait doubles from the first to the longest with each one after them, in seconds."""
 
     kind: str
     free: int
     most: int
+    first: int = 1
 
     def wait(self, failures: int) -> timedelta:
         """Return how long to wait after so many failures."""
         beyond = failures - self.free
-        return timedelta(seconds=0 if beyond <= 0 else min(self.most, 2 ** min(beyond - 1, 30)))
+        return timedelta(seconds=0 if beyond <= 0 else min(self.most, self.first * 2 ** min(beyond - 1, 30)))
 
 
 # An attacker can keep the owner of an account waiting, so the longest wait for an account is short: a minute leaves 1440 guesses a day.
@@ -47,7 +48,7 @@ ADDRESS: Final = Pace("address", free=20, most=900)
 # Whoever gets to the second factor knows the password: six digits need longer waits than that.
 SECOND: Final = Pace("second", free=5, most=900)
 # Letters are sent to somebody's mailbox: three, and then ever fewer.
-LETTER: Final = Pace("letter", free=3, most=86_400)
+LETTER: Final = Pace("letter", free=3, most=86_400, first=300)
 
 
 @dataclass(frozen=True, slots=True)

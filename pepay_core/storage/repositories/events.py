@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pepay_core.domain.events import Event
+from pepay_core.secrets import is_sealed
 from pepay_core.services.waking import events_of
 from pepay_core.storage.repositories.rows import Repository, cut, missing, unknown_neighbour
+from pepay_core.storage.sealed import EVENT
 from pepay_core.storage.sessions import is_storable
 from pepay_core.storage.tables import EventRow
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.ids import EventId, MerchantId
+    from pepay_core.secrets import Vault
     from pepay_core.services.paging import Page, Slice
 
 
@@ -35,6 +38,9 @@ class EventRepository(Repository):
     def _settled(self) -> str:
         return "AND xid < pg_snapshot_xmin(pg_current_snapshot())" if self._session.postgres else ""
 
+    def _event(self, row: dict[str, Any]) -> Event:
+        return event_of(row, self._session.vault)
+
     async def add(self, event: Event) -> None:
         await self._insert(
             EventRow,
@@ -45,7 +51,7 @@ class EventRepository(Repository):
                 "livemode": event.livemode,
                 "created": event.created,
                 "subject": event.subject,
-                "body": event.body,
+                "body": self._session.vault.seal(EVENT, event.id, event.body),
             },
         )
         self._session.wake(events_of(event.merchant))
@@ -54,7 +60,7 @@ class EventRepository(Repository):
         if is_storable(event):
             rows = await self._select(EventRow, EventRow.id == event, EventRow.merchant == merchant, EventRow.livemode.eq(livemode))
             if rows:
-                return event_of(rows[0])
+                return event_of(rows[0], self._session.vault)
         raise missing("event", event)
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, kinds: Collection[str] = ()) -> Slice[Event]:
@@ -73,7 +79,7 @@ class EventRepository(Repository):
         direction = "DESC" if backwards else "ASC"
         order = ", ".join(f"{column} {direction}" for column in self._order.split(", "))
         sql = f"SELECT id, type, merchant, livemode, created, subject, body FROM pepay_event WHERE {where} ORDER BY {order} LIMIT {{}}"  # noqa: S608
-        return cut(await self._raw(sql, *values, page.limit + 1), page, event_of)
+        return cut(await self._raw(sql, *values, page.limit + 1), page, self._event)
 
     async def latest(self, merchant: MerchantId, *, livemode: bool) -> EventId | None:
         order = ", ".join(f"{column} DESC" for column in self._order.split(", "))
@@ -83,9 +89,12 @@ class EventRepository(Repository):
 
     async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]:
         where = [EventRow.merchant == merchant, EventRow.livemode.eq(livemode), EventRow.created >= start, EventRow.created <= end]
-        return [event_of(row) for row in await self._select(EventRow, *where, order=[EventRow.seq], limit=limit)]
+        return [self._event(row) for row in await self._select(EventRow, *where, order=[EventRow.seq], limit=limit)]
 
 
-def event_of(row: dict[str, Any]) -> Event:
-    """Read an event."""
-    return Event(row["id"], row["type"], row["merchant"], row["livemode"], row["created"], row["subject"], bytes(row["body"]))
+def event_of(row: dict[str, Any], vault: Vault) -> Event:
+    """Read an event; one that was stored before bodies were sealed is read as it is."""
+    body = bytes(row["body"])
+    if is_sealed(body):
+        body = vault.open(EVENT, row["id"], body)
+    return Event(row["id"], row["type"], row["merchant"], row["livemode"], row["created"], row["subject"], body)

@@ -16,6 +16,7 @@ from pepay_core.services.waking import invoice_changed
 from pepay_core.storage.codecs import from_assets, from_decisions, from_json, to_amount, to_decisions, to_json
 from pepay_core.storage.repositories.merchants import tolerance
 from pepay_core.storage.repositories.rows import Repository, filters
+from pepay_core.storage.sealed import CUSTOMER
 from pepay_core.storage.tables import InvoiceRow
 
 if TYPE_CHECKING:
@@ -39,26 +40,35 @@ _FILTERS: Final[Mapping[str, Callable[[Any], Combinable]]] = {
 class InvoiceRepository(Repository):
     """Invoices; ``created_from`` and ``created_to`` include their moments."""
 
+    def _row(self, invoice: Invoice) -> dict[str, Any]:
+        email = invoice.customer_email
+        return {**_row(invoice), "customer": None if email is None else self._session.vault.seal(CUSTOMER, invoice.id, email.encode())}
+
+    def _invoice(self, row: dict[str, Any]) -> Invoice:
+        sealed = row["customer"]
+        email = row["customer_email"] if sealed is None else self._session.vault.open(CUSTOMER, row["id"], bytes(sealed)).decode()
+        return _invoice(row, email)
+
     async def add(self, invoice: Invoice) -> None:
-        await self._insert(InvoiceRow, _row(invoice))
+        await self._insert(InvoiceRow, self._row(invoice))
 
     async def get(self, merchant: MerchantId, invoice: InvoiceId, *, livemode: bool, lock: bool = False) -> Invoice:
         scope = _scope(merchant, livemode=livemode)
-        return _invoice(await self._get(InvoiceRow, "invoice", invoice, *scope, lock=lock))
+        return self._invoice(await self._get(InvoiceRow, "invoice", invoice, *scope, lock=lock))
 
     async def find(self, invoice: InvoiceId, *, lock: bool = False) -> Invoice | None:
         row = await self._find(InvoiceRow, invoice, lock=lock)
-        return _invoice(row) if row else None
+        return self._invoice(row) if row else None
 
     async def save(self, invoice: Invoice) -> None:
-        row = _row(invoice)
+        row = self._row(invoice)
         if not await self._update(InvoiceRow, row, InvoiceRow.id == invoice.id, InvoiceRow.version == invoice.version - 1):
             raise Conflict("the invoice has changed meanwhile")
         self._session.wake(invoice_changed(invoice.id))
 
     async def page(self, merchant: MerchantId, *, livemode: bool, page: Page, where: Mapping[str, Any]) -> Slice[Invoice]:
         scope = _scope(merchant, livemode=livemode)
-        return await self._page(InvoiceRow, InvoiceRow.id, page, _invoice, *filters(_FILTERS, where), scope=scope)
+        return await self._page(InvoiceRow, InvoiceRow.id, page, self._invoice, *filters(_FILTERS, where), scope=scope)
 
     async def totals(self, merchant: MerchantId, *, livemode: bool, where: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, str, str]]:
         total = "SUM({}::numeric)::text" if self._session.postgres else "decimal_sum({})"
@@ -83,7 +93,7 @@ class InvoiceRepository(Repository):
         conditions = [InvoiceRow.closed_at.is_null(), InvoiceRow.expires_at < now]
         if after is not None:
             conditions.append(InvoiceRow.id > after)
-        return [_invoice(row) for row in await self._select(InvoiceRow, *conditions, order=[InvoiceRow.id], limit=limit)]
+        return [self._invoice(row) for row in await self._select(InvoiceRow, *conditions, order=[InvoiceRow.id], limit=limit)]
 
 
 def _scope(merchant: MerchantId, *, livemode: bool) -> list[Any]:
@@ -123,7 +133,7 @@ def _row(invoice: Invoice) -> dict[str, Any]:
         "settlement_asset": invoice.settlement_asset,
         "description": invoice.description,
         "customer_id": invoice.customer_id,
-        "customer_email": invoice.customer_email,
+        "customer_email": None,
         "metadata": to_json(invoice.metadata),
         "return_url": invoice.return_url,
         "title": invoice.title,
@@ -132,7 +142,7 @@ def _row(invoice: Invoice) -> dict[str, Any]:
     }
 
 
-def _invoice(row: dict[str, Any]) -> Invoice:
+def _invoice(row: dict[str, Any], email: str | None) -> Invoice:
     return Invoice(
         id=InvoiceId(row["id"]),
         merchant=MerchantId(row["merchant"]),
@@ -162,7 +172,7 @@ def _invoice(row: dict[str, Any]) -> Invoice:
         settlement_asset=None if row["settlement_asset"] is None else AssetId(row["settlement_asset"]),
         description=row["description"],
         customer_id=row["customer_id"],
-        customer_email=row["customer_email"],
+        customer_email=email,
         metadata=from_json(row["metadata"]),
         return_url=row["return_url"],
         title=row["title"],

@@ -63,11 +63,15 @@ class LetterRepository(Repository):
         await self._raw("DELETE FROM pepay_letter WHERE user_id = {} AND errand = {}", letter.user, letter.errand.value)
         await self._insert(LetterRow, _letter_row(letter))
 
+    async def find(self, digest: str, errand: Errand) -> Letter | None:
+        row = await self._find(LetterRow, digest, LetterRow.errand == errand.value)
+        return _letter(row) if row else None
+
     async def take(self, digest: str, errand: Errand) -> Letter | None:
         row = await self._find(LetterRow, digest, LetterRow.errand == errand.value, lock=True)
         if row is None or not await self._raw("DELETE FROM pepay_letter WHERE digest = {} RETURNING digest", digest):
             return None
-        return Letter(row["digest"], row["user_id"], Errand(row["errand"]), row["created_at"], row["expires_at"], row["email"], row["email_digest"])
+        return _letter(row)
 
     async def remove_all(self, user: UserId) -> None:
         await self._raw("DELETE FROM pepay_letter WHERE user_id = {}", user)
@@ -131,3 +135,7 @@ def _letter_row(letter: Letter) -> dict[str, Any]:
         "email": letter.email,
         "email_digest": letter.email_digest,
     }
+
+
+def _letter(row: dict[str, Any]) -> Letter:
+    return Letter(row["digest"], row["user_id"], Errand(row["errand"]), row["created_at"], row["expires_at"], row["email"], row["email_digest"])

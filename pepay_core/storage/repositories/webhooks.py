@@ -21,21 +21,30 @@ if TYPE_CHECKING:
     from pepay_core.domain.ids import DeliveryId, EndpointId, MerchantId
     from pepay_core.services.paging import Page, Slice
 
+# Which endpoints have something due, those first that have waited for longest, and how much each may have and has under way.
+_WAITING = """
+SELECT * FROM (
+    SELECT e.id, CASE WHEN e.failing_since IS NULL THEN {{}} ELSE 1 END AS most,
+        (SELECT COUNT(*) FROM pepay_delivery b WHERE b.endpoint = e.id AND b.state = 'pending' AND b.leased_until > {{}}) AS busy,
+        (SELECT MIN(d.next_at) FROM pepay_delivery d WHERE d.endpoint = e.id AND d.state = 'pending') AS oldest
+    FROM pepay_endpoint e WHERE e.disabled_at IS NULL {exclude}
+) waiting WHERE oldest <= {{}} AND busy < most ORDER BY oldest, id LIMIT {{}}
+"""
+
+# The first of an endpoint's queue; none where others have taken some meanwhile, so that all claimers together keep to its share.
+_QUEUE = """
+SELECT * FROM (
+    SELECT id FROM pepay_delivery WHERE endpoint = {} AND state = 'pending' AND next_at <= {} ORDER BY next_at, id LIMIT (
+        SELECT CASE WHEN COUNT(*) > {} THEN 0 ELSE {} END FROM pepay_delivery WHERE endpoint = {} AND state = 'pending' AND leased_until > {}
+    )
+) queue
+"""
+
 # Both engines run it. Rows that another process is claiming are passed over on PostgreSQL, and looked at again once they are locked:
 # what has been taken since is no longer due.
-_CLAIM = """
-WITH busy AS (
-    SELECT endpoint, COUNT(*) AS number FROM pepay_delivery WHERE state = 'pending' AND leased_until > {{}} GROUP BY endpoint
-), due AS (
-    SELECT d.id, d.endpoint, d.next_at, ROW_NUMBER() OVER (PARTITION BY d.endpoint ORDER BY d.next_at, d.id) AS place
-    FROM pepay_delivery d JOIN pepay_endpoint e ON e.id = d.endpoint
-    WHERE d.state = 'pending' AND d.next_at <= {{}} AND e.disabled_at IS NULL {exclude}
-), free AS MATERIALIZED (
-    SELECT due.id FROM due LEFT JOIN busy ON busy.endpoint = due.endpoint
-    WHERE due.place + COALESCE(busy.number, 0) <= {{}} ORDER BY due.next_at, due.id LIMIT {{}}
-)
+_TAKE = """
 UPDATE pepay_delivery SET next_at = {{}}, leased_until = {{}} WHERE id IN (
-    SELECT d.id FROM pepay_delivery d WHERE d.id IN (SELECT id FROM free) AND d.state = 'pending' AND d.next_at <= {{}} {skip}
+    SELECT d.id FROM pepay_delivery d WHERE d.id IN ({queues}) AND d.state = 'pending' AND d.next_at <= {{}} {skip}
 ) RETURNING id
 """
 
@@ -66,6 +75,14 @@ class EndpointRepository(Repository):
         where = [*_scope(merchant, livemode=livemode), EndpointRow.disabled_at.is_null()]
         return [_endpoint(row) for row in await self._select(EndpointRow, *where, order=[EndpointRow.id], keep=True)]
 
+    async def hold(self, endpoints: Collection[EndpointId]) -> dict[EndpointId, Endpoint]:
+        # In the order of their ids, so that two who hold several never wait for each other.
+        rows = await self._select(EndpointRow, EndpointRow.id.is_in(sorted(endpoints)), order=[EndpointRow.id], lock=True) if endpoints else []
+        return {row["id"]: _endpoint(row) for row in rows}
+
+    async def among(self, endpoints: Collection[EndpointId]) -> dict[EndpointId, Endpoint]:
+        return {row["id"]: _endpoint(row) for row in await self._of(EndpointRow, EndpointRow.id, endpoints)}
+
     async def save(self, endpoint: Endpoint) -> None:
         if not await self._update(EndpointRow, _endpoint_row(endpoint), EndpointRow.id == endpoint.id):
             raise missing("webhook endpoint", endpoint.id)
@@ -88,15 +105,20 @@ class DeliveryRepository(Repository):
     async def claim(
         self, now: datetime, *, limit: int, lease_until: datetime, per_endpoint: int, exclude: Collection[EndpointId] = ()
     ) -> list[ClaimedDelivery]:
-        sql = _CLAIM.format(
-            exclude=f"AND d.endpoint NOT IN ({', '.join('{}' for _ in exclude)})" if exclude else "",
-            skip="FOR UPDATE OF d SKIP LOCKED" if self._session.postgres else "",
-        )
-        rows = await self._raw(sql, now, now, *exclude, per_endpoint, limit, lease_until, lease_until, now)
+        excluded = f"AND e.id NOT IN ({', '.join('{}' for _ in exclude)})" if exclude else ""
+        waiting = await self._raw(_WAITING.format(exclude=excluded), per_endpoint, now, *exclude, now, limit)
+        busy = {row["id"]: row["busy"] for row in waiting}
+        shares = _shares([(row["id"], row["most"] - row["busy"]) for row in waiting], limit)
+        if not shares:
+            return []
+        queues = " UNION ALL ".join(_QUEUE for _ in shares)
+        sql = _TAKE.format(queues=queues, skip="FOR UPDATE OF d SKIP LOCKED" if self._session.postgres else "")
+        asked = [value for endpoint, share in shares.items() for value in (endpoint, now, busy[endpoint], share, endpoint, now)]
+        rows = await self._raw(sql, lease_until, lease_until, *asked, now)
         if not rows:
             return []
         taken = [_delivery(row) for row in await self._of(DeliveryRow, DeliveryRow.id, [row["id"] for row in rows], order=[DeliveryRow.id])]
-        events = {row["id"]: event_of(row) for row in await self._of(EventRow, EventRow.id, {each.event for each in taken})}
+        events = {row["id"]: event_of(row, self._session.vault) for row in await self._of(EventRow, EventRow.id, {each.event for each in taken})}
         endpoints = {row["id"]: _endpoint(row) for row in await self._of(EndpointRow, EndpointRow.id, {each.endpoint for each in taken})}
         return [ClaimedDelivery(each, events[each.event], endpoints[each.endpoint]) for each in taken]
 
@@ -109,23 +131,22 @@ class DeliveryRepository(Repository):
         row = await self._get(DeliveryRow, "delivery", delivery, DeliveryRow.merchant == merchant, endpoint.livemode.eq(livemode))
         return _delivery(row)
 
-    async def save(self, delivery: EventDelivery) -> None:
-        if not await self._update(DeliveryRow, _delivery_row(delivery), DeliveryRow.id == delivery.id):
-            raise missing("delivery", delivery.id)
+    async def hold(self, deliveries: Collection[DeliveryId]) -> dict[DeliveryId, EventDelivery]:
+        rows = await self._select(DeliveryRow, DeliveryRow.id.is_in(sorted(deliveries)), order=[DeliveryRow.id], lock=True) if deliveries else []
+        return {row["id"]: _delivery(row) for row in rows}
 
-    async def record(self, attempt: Attempt) -> None:
-        await self._insert(
-            AttemptRow,
-            {
-                "delivery": attempt.delivery,
-                "number": attempt.number,
-                "made_at": attempt.at,
-                "status": attempt.status,
-                "error": attempt.error,
-                "excerpt": attempt.excerpt,
-                "duration_ms": attempt.duration_ms,
-            },
-        )
+    async def save(self, *deliveries: EventDelivery) -> None:
+        if len(deliveries) > 1:
+            # Whoever saves several holds them, so there is none that would come back in this way after it was deleted.
+            await self._upsert(DeliveryRow, [_delivery_row(each) for each in deliveries], [DeliveryRow.id])
+            return
+        for each in deliveries:
+            if not await self._update(DeliveryRow, _delivery_row(each), DeliveryRow.id == each.id):
+                raise missing("delivery", each.id)
+
+    async def record(self, *attempts: Attempt) -> None:
+        if attempts:
+            await self._insert(AttemptRow, *(_attempt_row(each) for each in attempts))
 
     async def attempts(self, deliveries: Collection[DeliveryId]) -> list[Attempt]:
         return [_attempt(row) for row in await self._of(AttemptRow, AttemptRow.delivery, deliveries, order=[AttemptRow.seq])]
@@ -190,6 +211,31 @@ def _delivery_row(delivery: EventDelivery) -> dict[str, Any]:
 def _delivery(row: dict[str, Any]) -> EventDelivery:
     fields = {name: value for name, value in row.items() if name != "leased_until"}
     return EventDelivery(**{**fields, "state": DeliveryState(row["state"])})
+
+
+def _attempt_row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "delivery": attempt.delivery,
+        "number": attempt.number,
+        "made_at": attempt.at,
+        "status": attempt.status,
+        "error": attempt.error,
+        "excerpt": attempt.excerpt,
+        "duration_ms": attempt.duration_ms,
+    }
+
+
+def _shares(waiting: Sequence[tuple[EndpointId, int]], limit: int) -> dict[EndpointId, int]:
+    """Return how many each endpoint gets of ``limit``: one for each in turn, until there is no room or nothing left."""
+    shares: dict[EndpointId, int] = {}
+    for turn in range(max((room for _, room in waiting), default=0)):
+        for endpoint, room in waiting:
+            if not limit:
+                return shares
+            if turn < room:
+                shares[endpoint] = turn + 1
+                limit -= 1
+    return shares
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:

@@ -14,7 +14,7 @@ from pepay_core.storage.tables.connecting import GrantRow
 from pepay_core.storage.tables.delivering import AttemptRow, DeliveryRow, EndpointRow, EventRow
 from pepay_core.storage.tables.indexes import INDEXES, Index
 from pepay_core.storage.tables.invoices import DestinationRow, InvoiceRow, PaymentRow, QuoteRow, SweepRow
-from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, LeaseRow
+from pepay_core.storage.tables.keeping import FactRow, IdempotencyRow, KeyringRow, LeaseRow
 from pepay_core.storage.tables.ledger import EntryRow
 from pepay_core.storage.tables.logos import LogoRow
 from pepay_core.storage.tables.mails import MailRow
@@ -56,6 +56,7 @@ __all__ = [
     "InvitationRow",
     "InvoiceRow",
     "KeyRow",
+    "KeyringRow",
     "LeaseRow",
     "LetterRow",
     "LogoRow",
@@ -111,4 +112,5 @@ TABLES: Final[tuple[type[Table], ...]] = (
     AuditRow,
     AuditHeadRow,
     GrantRow,
+    KeyringRow,
 )

@@ -71,6 +71,8 @@ INDEXES: Final = (
     Index("pepay_event_by_time", EventRow, "merchant, livemode, created"),
     Index("pepay_endpoint_by_merchant", EndpointRow, "merchant, livemode, id"),
     Index("pepay_delivery_due", DeliveryRow, "next_at, id", where="state = 'pending'"),
+    Index("pepay_delivery_queue", DeliveryRow, "endpoint, next_at, id", where="state = 'pending'"),
+    Index("pepay_delivery_leased", DeliveryRow, "endpoint, leased_until", where="state = 'pending' AND leased_until IS NOT NULL"),
     Index("pepay_delivery_by_endpoint", DeliveryRow, "endpoint, id"),
     Index("pepay_delivery_by_event", DeliveryRow, "event"),
     Index("pepay_attempt_by_delivery", AttemptRow, "delivery, seq"),

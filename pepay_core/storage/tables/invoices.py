@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, BigSerial, Boolean, Integer
+from piccolo.columns import BigInt, BigSerial, Boolean, Bytea, Integer
 from piccolo.table import Table
 
 from pepay_core.storage.columns import BaseUnits
@@ -40,12 +40,14 @@ class InvoiceRow(Table, tablename="pepay_invoice", db=ENGINE):
     settlement_asset = maybe_text()
     description = maybe_text()
     customer_id = maybe_text()
+    # In clear, as it was stored once. What is written now goes into `customer`, sealed.
     customer_email = maybe_text()
     metadata = text()
     return_url = maybe_text()
     title = maybe_text()
     footer = maybe_text()
     line_items = text()
+    customer = Bytea(default=None, null=True)
 
 
 class DestinationRow(Table, tablename="pepay_destination", db=ENGINE):

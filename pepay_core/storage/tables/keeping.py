@@ -36,3 +36,10 @@ class FactRow(Table, tablename="pepay_fact", db=ENGINE):
 
     name = Text(primary_key=True)
     value = text()
+
+
+class KeyringRow(Table, tablename="pepay_keyring", db=ENGINE):
+    """A key that is sealed with a master key: the root of all keyed hashes, or a master key that was replaced."""
+
+    name = Text(primary_key=True)
+    sealed = Bytea()

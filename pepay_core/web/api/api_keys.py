@@ -89,7 +89,7 @@ class RotatedApiKey(NewApiKey):
     replaced_expires_at: Seconds
 
 
-@operation("POST", "/api/v1/api-keys", tag="API keys", access=_WRITE, status=201, body=CreateKey, gives=NewApiKey)
+@operation("POST", "/api/v1/api-keys", tag="API keys", access=_WRITE, fresh=True, status=201, body=CreateKey, gives=NewApiKey)
 async def create_api_key(call: Call[Nothing, CreateKey]) -> dict[str, Any]:
     """Make a key of the same environment.
 
@@ -115,7 +115,9 @@ async def revoke_api_key(call: Call[Nothing, None]) -> dict[str, Any]:
     return await call.runtime.keys.revoke(call.caller, call.path["key"])
 
 
-@operation("POST", "/api/v1/api-keys/{key}/rotate", tag="API keys", access=_WRITE, ids=_KEY, status=201, body=RotateKey, gives=RotatedApiKey)
+@operation(
+    "POST", "/api/v1/api-keys/{key}/rotate", tag="API keys", access=_WRITE, fresh=True, ids=_KEY, status=201, body=RotateKey, gives=RotatedApiKey
+)
 async def rotate_api_key(call: Call[Nothing, RotateKey]) -> dict[str, Any]:
     """Replace a key by a new one that may do the same; for a while both are good."""
     return await call.runtime.keys.rotate(call.caller, call.path["key"], call.body.overlap)

@@ -11,6 +11,7 @@ from pepay_core.domain import ids
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.roles import Role
 from pepay_core.services.founding import new_merchant
+from pepay_core.services.people.accounts import as_user
 from pepay_core.web.access import USER
 from pepay_core.web.api.people_objects import Member, Membership
 from pepay_core.web.operations import operation
@@ -60,7 +61,7 @@ async def create_merchant(call: Call[Nothing, CreateMerchant]) -> dict[str, Any]
 
     async def work(tx: Transaction) -> None:
         await tx.merchants.add(merchant)
-        await runtime.people.memberships.add(tx, merchant.id, user.id, Role.OWNER)
+        await runtime.people.memberships.add(tx, merchant.id, user.id, Role.OWNER, by=as_user(user))
 
     await runtime.store.run(work)
     return next(each for each in await runtime.people.memberships.of_user(user) if each["merchant"] == merchant.id)

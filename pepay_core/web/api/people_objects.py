@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pepay_core.web.schemas import Seconds
+from pepay_core.web.schemas import Seconds  # noqa: TC001 - msgspec reads the annotations
 
 
 class User(msgspec.Struct):
@@ -42,3 +42,17 @@ class Member(msgspec.Struct):
     role: Literal["owner", "admin", "developer", "accountant", "viewer"]
     created_at: Seconds
     suspended_at: Seconds | None
+
+
+class Invitation(msgspec.Struct):
+    """The right to register once, or to become a member. ``link`` is there where nothing sends mail: pass it on, it is shown this once."""
+
+    object: Literal["invitation"]
+    id: str
+    email: str
+    merchant: str | None
+    role: Literal["owner", "admin", "developer", "accountant", "viewer"] | None
+    is_admin: bool
+    created_at: Seconds
+    expires_at: Seconds
+    link: str | None = None

@@ -12,7 +12,7 @@ from pepay_core.domain.errors import SignInFailed
 from pepay_core.services.people.sessions import FRESH, SignedIn
 from pepay_core.services.presenting import seconds
 from pepay_core.web.access import DOOR, ENTERING, USER
-from pepay_core.web.api.people_objects import Membership, User
+from pepay_core.web.api.people_objects import Membership, User  # noqa: TC001 - msgspec reads the annotations
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.operations import operation
 from pepay_core.web.problems import ForgedRequest
@@ -37,9 +37,11 @@ class SignIn(Sent):
 
 
 class SignInOnceMore(Sent):
-    """The password of whoever is signed in."""
+    """The password of whoever is signed in, and their second factor where they have one."""
 
     password: Password
+    code: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    passkey: dict[str, Any] | None = None
 
 
 class OwnSession(msgspec.Struct):
@@ -114,8 +116,9 @@ async def get_own_session(call: Call[Nothing, None]) -> dict[str, Any]:
 
 @operation("POST", "/api/v1/session/again", tag=_TAG, access=USER, body=SignInOnceMore, gives=OwnSession, opens=True, refuses=(SignInFailed,))
 async def sign_in_again(call: Call[Nothing, SignInOnceMore]) -> dict[str, Any]:
-    """Show the password once more, for what asks for a sign-in that is minutes old; a second factor is owed again."""
-    return await opened_view(call, await call.runtime.people.signing_in.again_with_password(call.signed_in, call.body.password))
+    """Show once more who one is, by all that signing in asks of one: for what asks for a sign-in that is minutes old."""
+    sent = call.body
+    return await opened_view(call, await call.runtime.people.signing_in.step_up(call.signed_in, sent.password, code=sent.code, passkey=sent.passkey))
 
 
 @operation("DELETE", "/api/v1/session", tag=_TAG, access=ENTERING, gives=SignedOut)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Seconds after which something is sent all the same, less than the idle time that proxies allow, and after which the key is looked at again.
 _SILENCE: Final = 15.0
 _REMARK: Final = b": nothing new\n\n"
-_BEGINNING: Final = b"retry: 2000\n\n"
+_BEGINNING: Final = b"retry: 2000\n"
 
 
 class StreamFilter(msgspec.Struct, kw_only=True):
@@ -66,11 +66,11 @@ async def _stream(call: Call[StreamFilter, None], last: EventId | None, filters:
     feed, clock = call.runtime.feed, call.runtime.clock
     checked = clock.monotonic()
     with feed.follower(call.caller):
-        yield _BEGINNING
+        yield _BEGINNING + _reached(last)
         while not feed.closed:
             found = await feed.after(call.caller, last, patience=_SILENCE)
-            if clock.monotonic() - checked >= _SILENCE:
-                # A key can be revoked, or expire, while its stream is open.
+            if found or clock.monotonic() - checked >= _SILENCE:
+                # A key can be revoked, or expire, while its stream is open: nothing is told to it from then on.
                 try:
                     await still_admitted(call.request)
                 except Refused:
@@ -78,7 +78,16 @@ async def _stream(call: Call[StreamFilter, None], last: EventId | None, filters:
                 checked = clock.monotonic()
             wanted = [each for each in found if matches(filters, each.type)]
             last = found[-1].id if found else last
-            yield b"".join(map(_message, wanted)) or _REMARK
+            if found and (not wanted or wanted[-1] is not found[-1]):
+                # What was not asked for need not be looked at again by a client that comes back.
+                yield b"".join(map(_message, wanted)) + _reached(last)
+            else:
+                yield b"".join(map(_message, wanted)) or _REMARK
+
+
+def _reached(last: EventId | None) -> bytes:
+    """Return how far the stream has come, which is no message: a client says it when it comes back."""
+    return b"\n" if last is None else b"id: %b\n\n" % last.encode()
 
 
 def _message(event: events.Event) -> bytes:

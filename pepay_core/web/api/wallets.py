@@ -82,6 +82,7 @@ class Wallet(msgspec.Struct):
     "/api/v1/wallets",
     tag="Wallets",
     access=_WRITE,
+    fresh=True,
     status=201,
     body=CreateWallet,
     gives=Wallet,
@@ -105,7 +106,7 @@ async def get_wallet(call: Call[Nothing, None]) -> dict[str, Any]:
     return await call.runtime.receiving.get(call.caller, call.path["wallet"])
 
 
-@operation("DELETE", "/api/v1/wallets/{wallet}", tag="Wallets", access=_WRITE, ids=_WALLET, gives=Wallet)
+@operation("DELETE", "/api/v1/wallets/{wallet}", tag="Wallets", access=_WRITE, fresh=True, ids=_WALLET, gives=Wallet)
 async def archive_wallet(call: Call[Nothing, None]) -> dict[str, Any]:
     """Archive a wallet: no new addresses come from it, and those that were issued stay watched."""
     return await call.runtime.receiving.archive(call.caller, call.path["wallet"])

@@ -147,6 +147,9 @@ class Event(msgspec.Struct):
     livemode: bool
     merchant: str
     data: EventData
+    example: (
+        Annotated[Literal[True], Meta(description="Nothing of the kind has happened: made by `pepay trigger`, with test keys only.")] | UnsetType
+    ) = UNSET
 
 
 class EventFilter(Paging):
@@ -160,6 +163,7 @@ class EventFilter(Paging):
     "/api/v1/webhooks",
     tag="Webhooks",
     access=_WRITE,
+    fresh=True,
     status=201,
     body=CreateWebhook,
     gives=WebhookWithSecret,
@@ -217,7 +221,14 @@ async def delete_webhook(call: Call[Nothing, None]) -> dict[str, Any]:
 
 
 @operation(
-    "POST", "/api/v1/webhooks/{webhook}/rotate-secret", tag="Webhooks", access=_WRITE, ids=_ENDPOINT, body=RotateSecret, gives=WebhookWithSecret
+    "POST",
+    "/api/v1/webhooks/{webhook}/rotate-secret",
+    tag="Webhooks",
+    access=_WRITE,
+    fresh=True,
+    ids=_ENDPOINT,
+    body=RotateSecret,
+    gives=WebhookWithSecret,
 )
 async def rotate_webhook_secret(call: Call[Nothing, RotateSecret]) -> dict[str, Any]:
     """Replace an endpoint's secret; for a while both sign."""

@@ -88,7 +88,8 @@ class Language:
 @cache
 def language(code: str) -> Language:
     """Return a language of :data:`LANGUAGES`."""
-    return Language(code, Locale.parse(code), decode((FOLDER / f"{code}.json").read_bytes()))
+    sentences = [decode(file.read_bytes()) for file in (FOLDER / f"{code}.json", FOLDER / "help" / f"{code}.json")]
+    return Language(code, Locale.parse(code), {**sentences[0], **sentences[1]})
 
 
 def choose(asked: str | None, accepted: str, offered: Sequence[str] = ()) -> Language:

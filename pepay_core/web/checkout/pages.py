@@ -18,6 +18,7 @@ from pepay_core.web.checkout import languages
 from pepay_core.web.checkout.framing import embedded
 from pepay_core.web.checkout.parts import parts_of
 from pepay_core.web.checkout.receipts import receipt
+from pepay_core.web.checkout.states import HELPED
 from pepay_core.web.checkout.themes import theme
 from pepay_core.web.checkout.view import View, Visit, view
 from pepay_core.web.guards import BUYER_PAGE
@@ -42,14 +43,14 @@ async def pay(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Respon
     """Show an invoice to its buyer; with ``fragment=1`` only the part that changes, and nothing where the buyer has it already."""
     seen = await look(request, invoice)
     if "fragment" not in request.query_params:
-        return _answer(_whole(request, seen), headers=_framing(seen))
+        return shown(seen, whole(request, seen))
     body = render("pay/body.html", view=seen, notice=None)
     # The moment is not what the buyer looks at.
     mark = f'"{sha256(body.replace(f"{seen.visit.now}", "").encode()).hexdigest()[:24]}"'
     headers = {"ETag": mark, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == mark:
-        return _answer("", 304, headers)
-    return _answer(body, 200, headers)
+        return shown(seen, "", 304, headers)
+    return shown(seen, body, 200, headers)
 
 
 @post("/pay/{invoice:str}/choose", opt={"access": BUYER_PAGE})
@@ -64,16 +65,16 @@ async def choose(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Res
             await runtime.invoicing.choose_for_buyer(invoice, asset)
     except (Refused, Unavailable) as exc:
         seen = await look(request, invoice)
-        return _answer(_whole(request, seen, _told(exc, seen)), problem_of(exc).status, _framing(seen))
+        return shown(seen, whole(request, seen, told(exc, seen)), problem_of(exc).status)
     seen = await look(request, invoice)
-    return _answer("", 303, {"Location": seen.here})
+    return shown(seen, "", 303, {"Location": seen.here})
 
 
 @get("/pay/{invoice:str}/receipt", opt={"access": BUYER_PAGE})
 async def show_receipt(request: Request[Any, Any, Any], invoice: FromPath[str]) -> Response[str]:
     """Show the receipt of a paid invoice."""
     seen = await look(request, invoice)
-    return _answer(render("pay/receipt.html", view=seen, receipt=receipt(seen)))
+    return shown(seen, render("pay/receipt.html", view=seen, receipt=receipt(seen)))
 
 
 @get("/pay/{invoice:str}/receipt.pdf", opt={"access": BUYER_PAGE})
@@ -98,7 +99,9 @@ async def look(request: Request[Any, Any, Any], invoice: str) -> View:
             found, merchant = await runtime.invoicing.for_page(invoice)
             framed = await embedded(request, runtime, invoice)
         look_ = theme(merchant.id, merchant.branding)
-        return view(found, _visit(request, int(runtime.clock.now().timestamp()), look_, framed), Networks.of(runtime.catalogue, runtime.heads))
+        visit = _visit(request, int(runtime.clock.now().timestamp()), look_, framed)
+        seen = view(found, visit, Networks.of(runtime.catalogue, runtime.heads))
+        return replace(seen, help=await runtime.self_serving.help_for(invoice)) if seen.state in HELPED else seen
 
 
 def _visit(request: Request[Any, Any, Any], now: int, look_: Theme, framed: Embedded | None) -> Visit:
@@ -130,20 +133,20 @@ def _field(body: bytes, name: str) -> str:
     return given[0]
 
 
-def _whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+def whole(request: Request[Any, Any, Any], seen: View, notice: str | None = None) -> str:
+    """Return the whole page, with what plugins put above it."""
     parts = parts_of(cast("Runtime", request.app.state.runtime), seen.invoice, seen.visit.token)
     return render("pay.html", view=seen, notice=notice, parts=parts)
 
 
-def _framing(seen: View) -> dict[str, str]:
-    return seen.visit.framed.headers if seen.visit.framed else {}
+def shown(seen: View, body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
+    """Return an answer that may be framed where the visit may."""
+    framing = seen.visit.framed.headers if seen.visit.framed else {}
+    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **framing, **(headers or {})})
 
 
-def _answer(body: str, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
-    return Response(body, status_code=status, media_type=_HTML, headers={**_HEADERS, **(headers or {})})
-
-
-def _told(problem: Refused | Unavailable, seen: View) -> str:
+def told(problem: Refused | Unavailable, seen: View) -> str:
+    """Return in words why something could not be done."""
     return str(seen.t("notice.unavailable")) if isinstance(problem, Unavailable) else problem.message
 
 

@@ -48,6 +48,25 @@ _DECIDED: Final = {"accepted": State.ACCEPTED, "refunded": State.REFUNDED, "writ
 SETTLED: Final = frozenset({State.PAID, State.OVERPAID, State.CANCELED, State.ACCEPTED, State.REFUNDED, State.CLOSED})
 """Nothing more happens by itself."""
 
+HELPED: Final = frozenset(
+    {
+        State.UNDERPAID,
+        State.OVERPAID,
+        State.CHECKING,
+        State.EXPIRED,
+        State.PARTIAL,
+        State.LATE,
+        State.HELD,
+        State.WRONG,
+        State.CANCELED,
+        State.STRAY,
+        State.REQUOTE,
+        State.SUBMITTED,
+        State.REFUNDED,
+    }
+)
+"""The buyer may be in trouble, and is shown what he can do by himself."""
+
 
 def chosen(invoice: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the option that was quoted last, or that something was paid with, or None when none was chosen."""

@@ -110,6 +110,15 @@ class View:
     """Wallet apps that can be opened to pay."""
     natives: frozenset[str] = field(default_factory=frozenset[str])
     networks: Networks = field(default_factory=Networks)
+    help: Mapping[str, Any] | None = None
+    """What the buyer can do by himself, in the states in which that is asked."""
+
+    @property
+    def again(self) -> str | None:
+        """The asset in which an order whose time is over goes on: the one that was chosen, or the first that can be."""
+        if self.option is not None:
+            return str(self.option["asset"])
+        return next((str(each["asset"]) for each in self.invoice["payment_options"] if each["available"]), None)
 
     @property
     def here(self) -> str:

@@ -10,6 +10,7 @@ from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, Merchant
 from pepay_core.domain.merchants import SCOPES
 from pepay_core.domain.roles import ROLES, Role
 from pepay_core.services.callers import Caller
+from pepay_core.services.recording import operator
 
 
 @pytest.fixture
@@ -155,11 +156,22 @@ async def test_members_are_listed_with_their_addresses_for_those_who_may_see_the
 
 async def test_the_last_admin_of_the_platform_cannot_be_suspended(world):
     first = await world.user(is_admin=True)
-    for change in (world.people.accounts.suspend(first.id), world.people.accounts.set_admin(first.id, is_admin=False)):
+    for change in (world.people.accounts.suspend(first.id, by=world.by), world.people.accounts.set_admin(first.id, is_admin=False, by=world.by)):
         with pytest.raises(Conflict):
             await change
     second = await world.user("second@example.com")
-    await world.people.accounts.set_admin(second.id, is_admin=True)
-    await world.people.accounts.suspend(first.id)
+    await world.people.accounts.set_admin(second.id, is_admin=True, by=world.by)
+    await world.people.accounts.suspend(first.id, by=world.by)
     with pytest.raises(Conflict):
-        await world.people.accounts.suspend(second.id)
+        await world.people.accounts.suspend(second.id, by=world.by)
+
+
+async def test_a_merchant_is_suspended_and_goes_on_and_the_log_says_by_whom(world, shop):
+    by = operator()
+    suspended = await world.people.platform.suspend(by, shop.id)
+    assert suspended["suspended_at"] == int(world.clock.now().timestamp())
+    assert await world.people.platform.suspend(by, shop.id) == suspended
+    assert [each["suspended_at"] for each in await world.people.platform.merchants()] == [suspended["suspended_at"]]
+    assert (await world.people.platform.resume(by, shop.id))["suspended_at"] is None
+
+    assert await world.actions() == ["merchant.suspended", "merchant.resumed"]

@@ -70,7 +70,7 @@ async def test_a_hash_with_weaker_parameters_is_renewed_by_the_next_sign_in(worl
 async def test_every_refusal_is_the_same_error_after_the_same_work(world):
     """Work is counted and not time: hashes, statements and commits."""
     await world.user()
-    await world.people.accounts.suspend((await world.user("gone@example.com")).id)
+    await world.people.accounts.suspend((await world.user("gone@example.com")).id, by=world.by)
     with pytest.raises(SignInFailed):
         await world.signed_in("warm@example.com", "the decoy is made once")
     seen = []

@@ -125,7 +125,7 @@ class TestOneTimeCodes:
 
     async def test_taking_them_away_needs_the_password_and_a_code(self, world):
         await world.user()
-        app, codes = await with_codes(world)
+        app, _ = await with_codes(world)
         found, _ = await world.signed_in()
         opened = await world.people.signing_in.with_second_factor(found, code=app.code())
         found = await world.people.sessions.find(opened.token)

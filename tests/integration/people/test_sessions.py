@@ -164,12 +164,12 @@ async def test_a_suspension_holds_from_the_next_request_on(world):
     user = await world.user()
     _, token = await world.signed_in()
 
-    await world.people.accounts.suspend(user.id)
+    await world.people.accounts.suspend(user.id, by=world.by)
 
     assert await world.people.sessions.find(token) is None
     with pytest.raises(SignInFailed):
         await world.signed_in()
-    await world.people.accounts.resume(user.id)
+    await world.people.accounts.resume(user.id, by=world.by)
     assert await world.people.sessions.find(token) is None
     assert await world.signed_in()
 

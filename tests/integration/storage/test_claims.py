@@ -24,11 +24,13 @@ _WORKER = """
 import asyncio, json, os, sys
 from datetime import datetime, timedelta
 from pepay_core.clock import SystemClock
+from pepay_core.secrets import Vault
 from pepay_core.storage.opening import open_store
 
 async def main(url, now, dies):
     ids = []
     async with open_store(url, SystemClock()) as store:
+        store.use(Vault(bytes(range(32))))
         while True:
             claimed = await store.run(lambda tx: tx.deliveries.claim(now, limit=3, lease_until=now + timedelta(seconds=30), per_endpoint=100))
             if dies:

@@ -16,6 +16,7 @@ from pepay_core.domain.errors import PePayError
 from pepay_core.domain.invoices import Status
 from pepay_core.domain.payments import PaymentStatus
 from pepay_core.domain.rates import NoRate, Pair
+from pepay_core.secrets import Vault
 from pepay_core.services.paging import Page
 from pepay_core.services.records import StoredResponse
 from pepay_core.storage.checking import integrity
@@ -30,6 +31,8 @@ async def stores(tmp_path, sqlite_template, postgres_template, postgres):
     shutil.copyfile(sqlite_template, tmp_path / "a.db")
     name = postgres.create(postgres_template)
     async with open_store(f"sqlite:///{tmp_path / 'a.db'}", SystemClock()) as lite, open_store(postgres.url(name), SystemClock()) as pg:
+        for each in (lite, pg):
+            each.use(Vault(bytes(range(32))))
         yield lite, pg
     postgres.drop(name)
 

@@ -12,6 +12,7 @@ from piccolo.apps.migrations.tables import Migration
 
 from pepay_core.clock import SystemClock
 from pepay_core.domain.errors import ConfigError
+from pepay_core.secrets import Vault
 from pepay_core.storage.allowing import TABLE as ALLOWANCES
 from pepay_core.storage.migrating import is_empty, migrate, pending
 from pepay_core.storage.opening import open_database, open_store
@@ -31,10 +32,12 @@ STEPS = (
     "2026-11-26T21:00:00:000000",
     "2026-11-26T22:00:00:000000",
     "2026-11-26T22:00:01:000000",
+    "2026-11-26T22:10:00:000000",
     "2026-11-26T23:00:00:000000",
     "2026-11-26T23:00:01:000000",
     "2026-11-26T23:01:00:000000",
     "2026-11-26T23:02:00:000000",
+    "2026-11-27T00:00:00:000000",
     "2026-11-27T03:00:00:000000",
     "2026-11-27T03:00:01:000000",
 )
@@ -198,6 +201,7 @@ async def test_events_of_a_restored_dump_come_before_what_this_server_writes(dat
     merchant = samples.merchant()
     old, new = [samples.event(merchant) for _ in range(3)], samples.event(merchant)
     async with open_store(database_url, SystemClock()) as store:
+        store.use(Vault(bytes(range(32))))
         async with store.begin() as tx:
             await tx.merchants.add(merchant)
             for event in old:
@@ -206,6 +210,7 @@ async def test_events_of_a_restored_dump_come_before_what_this_server_writes(dat
             await session.execute("UPDATE pepay_event SET xid = (pg_current_xact_id()::text::bigint + 1000000 - seq)::text::xid8")
     await migrate(database_url)
     async with open_store(database_url, SystemClock()) as store:
+        store.use(Vault(bytes(range(32))))
         async with store.begin() as tx:
             await tx.events.add(new)
         async with store.read() as tx:

@@ -24,6 +24,7 @@ from pepay_core.secrets import Vault
 from pepay_core.services.callers import Caller
 from pepay_core.services.founding import found
 from pepay_core.services.keeping_keys import KeyRequest
+from pepay_core.services.unlocking import unlock
 from pepay_core.settings import DatabaseSettings, LimitsSettings, RatesSettings, ServerSettings, Settings
 from pepay_core.storage.opening import open_store
 from pepay_core.testing.clock import FakeClock
@@ -142,6 +143,7 @@ def open_web(settings: Settings) -> Callable[..., Any]:
             if prepare is not None:
                 prepare(assembly)
             async with open_store(settings.database_url, clock) as store:
+                await unlock(store, vault)
                 made = composing._compose(settings, clock, vault, assembly, store)
                 made.heads.put(ChainState(TOY, ChainHealth.HEALTHY, None, 0, clock.now(), clock.now()))
                 # The test looks at the chain when it says so, not the keeper.

@@ -12,19 +12,20 @@ from pepay_core.domain.merchants import SCOPES
 from pepay_core.services.idempotency import check_key
 from pepay_core.settings import Settings
 from pepay_core.web import contact, health
+from pepay_core.web.access import ADMIN, ANYBODY, BUYER, DOOR, ENTERING, USER
 from pepay_core.web.app import OPERATIONS, create_app
 from pepay_core.web.asgi.bounding import MAX_BODY
 from pepay_core.web.decoding import decode_body
-from pepay_core.web.guards import BUYER
 from pepay_core.web.limiting import Standing
 from pepay_core.web.openapi import build
-from pepay_core.web.operations import ANYBODY
 from pepay_core.web.schemas import Paging
 
 API = page("reference/api.md")
 DOCUMENT = build(OPERATIONS, "http://localhost:8000")
 DESCRIBED = {f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods}
 MAP = {code(row[0]): row[1] for row in API.rows() if len(row) == 3}
+
+WORDS = {ANYBODY: "nothing", DOOR: "anybody", BUYER: "client token", ENTERING: "a session", USER: "a user", ADMIN: "platform admin"}
 
 
 def addresses_of(handlers):
@@ -41,7 +42,7 @@ def test_every_operation_is_on_the_map_and_no_other():
 
 @pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 def test_the_scope_of_an_operation_is_the_one_that_it_needs(each):
-    needs = {BUYER: "client token", ANYBODY: "nothing"}.get(each.access, f"`{each.access}`")
+    needs = WORDS.get(each.access, f"`{each.access}`")
 
     assert MAP[f"{each.method} {each.path}"] == needs
 
@@ -72,7 +73,7 @@ def test_the_pages_exist():
     routed = {spelled(re.sub(r":\w+", "", route.path)) for route in create_app(Settings()).routes}
     documented = {spelled(code(row[0]).partition("?")[0]) for row in API.rows("Pages")}
 
-    assert len(documented) == 7
+    assert len(documented) == 8
     assert documented <= routed
 
 

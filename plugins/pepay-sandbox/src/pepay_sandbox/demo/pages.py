@@ -78,7 +78,16 @@ def shop(product: str, price: str, choices: Sequence[Choice], orders: Sequence[M
         for order in orders
     )
     recent = f'<section class="card"><h2>Orders</h2><ul class="list">{rows}</ul></section>' if rows else ""
-    return f"""<div class="columns">
+    return f"""<section class="what" aria-label="What this is">
+<p class="lead"><strong>PePay takes crypto for your shop, on your own server.</strong> You ask for dollars; buyers pay in the coins and tokens
+that you accept, straight into wallets that you own; your shop is told by signed webhooks when it may deliver.</p>
+<ol class="three">
+<li><b>1</b> Press <em>Pay with crypto</em>, as a buyer of this shop would.</li>
+<li><b>2</b> On the payment page, let the sandbox <em>Pay in full</em>, or pay with the test wallet.</li>
+<li><b>3</b> Watch it become <em>paid</em>, and see the <a href="/webhooks">webhooks</a> that told the shop.</li>
+</ol>
+</section>
+<div class="columns">
 <div class="stack">
 <img class="picture" src="/static/coffee.svg" width="416" height="312" alt="A bag of coffee beans">
 <h1>{escape(product)}</h1>

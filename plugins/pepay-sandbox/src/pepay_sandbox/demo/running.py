@@ -140,6 +140,7 @@ def _settings(port: int, gateway: str, chain: LocalChain, usdc: TestToken, solan
         "log.level": "warning",
         "evm.networks": {"sandbox": network},
         "sandbox.rates": _RATES | (SOLANA_RATES if solana else {}),
+        "sandbox.simulator": {chain.id: {"rpc": chain.rpc}} | (solana.simulated() if solana else {}),
     }
     return settings | {"solana.clusters": solana.settings()} if solana else settings
 

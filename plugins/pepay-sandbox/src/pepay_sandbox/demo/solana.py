@@ -33,6 +33,11 @@ class SolanaSide:
     wallet: SolanaWallet
     usdc: SolanaToken
     merchant: str
+    faucet: str
+
+    def simulated(self) -> dict[str, Any]:
+        """Return the configuration by which the server simulates payments on the cluster."""
+        return {self.cluster.id: {"rpc": self.cluster.rpc, "faucet": self.faucet}}
 
     @property
     def usdc_asset(self) -> str:
@@ -74,6 +79,8 @@ async def solana_side(session: aiohttp.ClientSession) -> AsyncIterator[SolanaSid
     if not entry_points(group="pepay.plugins", name=PLUGIN):
         yield None
         return
+    from pepay_sandbox.loopback import serve
+    from pepay_sandbox.solana.faucet import faucet
     from pepay_sandbox.solana.local_cluster import local_cluster
     from pepay_sandbox.solana.wallet import SolanaWallet, new_address
 
@@ -84,4 +91,5 @@ async def solana_side(session: aiohttp.ClientSession) -> AsyncIterator[SolanaSid
         # Wallets send tokens to an account that is there, and do not make one.
         await wallet.open_account(usdc, merchant)
         await cluster.settle()
-        yield SolanaSide(cluster, wallet, usdc, merchant)
+        async with serve(faucet(cluster, wallet, usdc)) as tap:
+            yield SolanaSide(cluster, wallet, usdc, merchant, tap)

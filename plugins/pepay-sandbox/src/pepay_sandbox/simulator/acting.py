@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 ACTIONS: Final[dict[str, str]] = {
     "pay": "Pay in full",
-    "under": "Pay too little",
-    "over": "Pay too much",
+    "under": "Underpay",
+    "over": "Overpay",
     "wrong": "Wrong token",
     "block": "+1 block",
     "confirm": "Confirm",
     "reorganise": "Reorganise",
     "expire": "Expire",
-    "late": "Pay late",
+    "late": "Late",
 }
 """What the bar offers, by what its form sends."""
 

@@ -22,7 +22,7 @@ def bar(invoice: Mapping[str, object], token: str) -> CheckoutPart:
     buttons = "".join(f'<button name="action" value="{escape(name)}">{escape(label)}</button>' for name, label in ACTIONS.items())
     return CheckoutPart(
         html=f'<form class="simulator" method="post" action="{where}" aria-label="Sandbox" lang="en" dir="ltr">'
-        f"<p>Sandbox: no real money</p><div>{buttons}</div></form>",
+        f"<p>Sandbox <span>· no real money</span></p><div>{buttons}</div></form>",
         styles=(STYLE,),
         scripts=(WALLET,),
     )

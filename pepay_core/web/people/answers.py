@@ -1,0 +1,84 @@
+"""What all these pages have in common: the token of their forms, where they lead, and how a refusal is told."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Response
+
+from pepay_core.domain.errors import RateLimited, Refused, Unavailable
+from pepay_core.web.asgi.facts import facts
+from pepay_core.web.problems import problem_of
+from pepay_core.web.sessions import browsers_of
+from pepay_core.web.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from litestar import Request
+
+HOME: Final = "/app/security"
+_HTML: Final = "text/html"
+# An address of this server: neither another host's, nor anything that browsers read as one.
+_OWN: Final = re.compile(r"/(?![/\\])[!-~]*", re.ASCII)
+
+
+def show(
+    request: Request[Any, Any, Any], template: str, *, refusal: Refused | Unavailable | None = None, done: str | None = None, **values: Any
+) -> Response[str]:
+    """Return a page with the token that its forms send back, and a refusal or what was done at its top."""
+    browsers, known = browsers_of(request), facts(request.scope)
+    token = browsers.session_of(request) or browsers.door_of(request)
+    fresh = next((each.value for each in known.cookies if each.key == browsers.session and each.value), None)
+    if fresh:
+        token = fresh
+    elif token is None:
+        token = browsers.new_door()
+        known.cookies = [*known.cookies, browsers.keep(browsers.door, token)]
+    problem = None if refusal is None else problem_of(refusal)
+    html = render(
+        f"people/{template}",
+        csrf=browsers.csrf(token),
+        refusal=None if refusal is None else told(refusal),
+        done=done,
+        user=known.signed_in.user if known.signed_in and known.signed_in.is_full else None,
+        here=request.scope["path"],
+        **values,
+    )
+    return _with_cookies(
+        request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=problem and problem.headers)
+    )
+
+
+def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:
+    """Lead the browser to another page of this server."""
+    return _with_cookies(request, Response("", status_code=303, media_type=_HTML, headers={"Location": location}))
+
+
+def next_of(given: Mapping[str, str]) -> str:
+    """Return where somebody was going, or where they begin; never an address of somebody else's."""
+    wanted = given.get("next", "")
+    return wanted if _OWN.fullmatch(wanted) else HOME
+
+
+def told(refusal: Refused | Unavailable) -> str:
+    """Return a refusal as a sentence for people."""
+    if isinstance(refusal, Unavailable):
+        return "Something this page needs does not answer right now. Try again in a moment."
+    if isinstance(refusal, RateLimited):
+        wait = refusal.retry_after
+        return (
+            f"That was tried too often. Wait {wait} seconds, and try again."
+            if wait < 120
+            else f"That was tried too often. Wait {-(-wait // 60)} minutes."
+        )
+    field = {"new_password": "The new password", "password": "The password", "name": "The name", "email": "The address"}.get(refusal.field or "")
+    text = f"{field} {refusal.message}" if field else refusal.message
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def _with_cookies(request: Request[Any, Any, Any], response: Response[str]) -> Response[str]:
+    for cookie in facts(request.scope).cookies:
+        response.set_cookie(cookie)
+    return response

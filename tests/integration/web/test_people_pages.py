@@ -1,0 +1,247 @@
+"""The pages on which people sign in and look after their account and team, without any script."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from persons import OWN, PASSWORD, Person, member, new_user
+
+from pepay_core.services.people import totp
+
+
+class Browser:
+    """Keeps cookies, follows to where it is led, and sends the forms that a page has."""
+
+    def __init__(self, web) -> None:
+        self.web, self.cookies, self.page, self.path = web, {}, None, ""
+
+    @classmethod
+    def of(cls, person: Person) -> Browser:
+        made = cls(person.web)
+        made.cookies[person.web.app.state.browsers.session] = person.token
+        return made
+
+    async def _ask(self, method, path, **options):
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        headers |= {"origin": OWN, "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"} if method == "POST" else {}
+        self.web.client.cookies.clear()
+        answer = await self.web.client.request(method, path, headers=headers, **options)
+        for line in answer.headers.get_list("set-cookie"):
+            name, _, rest = line.partition("=")
+            value = rest.partition(";")[0].strip('"')
+            self.cookies = {**self.cookies, name: value} if value else {key: kept for key, kept in self.cookies.items() if key != name}
+        if answer.status_code == 303:
+            return await self._ask("GET", answer.headers["location"])
+        self.page, self.path = answer, path
+        return answer
+
+    async def open(self, path):
+        return await self._ask("GET", path)
+
+    async def send(self, action, **fields):
+        """Send the form of the page that goes there, with what is typed into it."""
+        for attributes, inner in re.findall(r"<form ([^>]*)>(.*?)</form>", self.page.text, re.DOTALL):
+            hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inner))
+            wanted = {name: value for name, value in fields.items() if name in hidden and name in {"user", "session", "invitation"}}
+            if f'action="{action}"' in attributes and all(unescape(hidden[name]) == value for name, value in wanted.items()):
+                return await self._ask("POST", action, data={**{name: unescape(value) for name, value in hidden.items()}, **fields})
+        raise AssertionError(f"{self.path} has no form for {action}: {self.page.text[-3000:]}")
+
+    def says(self, text) -> bool:
+        return text in unescape(re.sub(r"<[^>]+>", "", self.page.text))
+
+
+async def test_a_password_leads_to_where_one_was_going(web):
+    person, browser = await member(web, "owner"), Browser(web)
+    await browser.open("/app/team?merchant=x")
+    assert browser.path.startswith("/login?next=")
+    await browser.send("/login", email=web.runtime.people.accounts.email_of(person.user), password="wrong")
+    assert (browser.page.status_code, browser.says("That did not match")) == (401, True)
+    await browser.send("/login", email=web.runtime.people.accounts.email_of(person.user), password=PASSWORD)
+    assert browser.path == "/app/team?merchant=x"
+    await browser.open("/login")
+    assert browser.path == "/app/security"
+    await browser.send("/logout")
+    assert browser.says("You are signed out")
+    await browser.open("/app/security")
+    assert browser.path.startswith("/login")
+
+
+@pytest.mark.parametrize("onwards", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb", "", "app"])
+async def test_nobody_is_led_away_from_here(web, onwards):
+    user, browser = await new_user(web), Browser(web)
+    await browser.open("/login")
+    await browser.send("/login", email=web.runtime.people.accounts.email_of(user), password=PASSWORD, next=onwards)
+    assert browser.path == "/app/security"
+
+
+async def test_a_form_without_the_token_of_the_door_signs_nobody_in(web):
+    user = await new_user(web)
+    sent = {"email": web.runtime.people.accounts.email_of(user), "password": PASSWORD}
+    other = Browser(web)
+    await other.open("/login")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', other.page.text)[1]
+    mine = Browser(web)
+    await mine.open("/login")
+    for fields in (sent, {**sent, "csrf_token": "x"}, {**sent, "csrf_token": token}):
+        answer = await mine._ask("POST", "/login", data=fields)
+        assert answer.status_code == 403
+        assert "pepay_session" not in mine.cookies
+
+
+def code_of(page, clock):
+    secret = parse_qs(urlsplit(unescape(re.search(r'name="link" value="([^"]+)"', page.text)[1])).query)["secret"][0]
+    return totp.code_of(base64.b32decode(secret), totp.step_at(clock.now()))
+
+
+async def test_the_second_factor_is_set_up_asked_for_and_taken_away(web):
+    person = await member(web)
+    browser = Browser.of(person)
+    await browser.open("/app/security")
+    await browser.send("/app/security/codes", password=PASSWORD)
+    assert 'src="data:image/svg+xml' in browser.page.text
+    link = unescape(re.search(r'name="link" value="([^"]+)"', browser.page.text)[1])
+    await browser.send("/app/security/codes/confirm", code="000000")
+    assert browser.says("That did not match")
+    code = code_of(browser.page, web.clock)
+    await browser.send("/app/security/codes/confirm", code=code)
+    recovery = re.findall(r"<li><code>([^<]+)</code></li>", browser.page.text)
+    assert len(recovery) == 10
+    await browser.open("/app/security")
+    assert browser.says("One-time codes are on")
+    assert link not in browser.page.text
+    await browser.send("/logout")
+
+    await browser.send("/login", email=web.runtime.people.accounts.email_of(person.user), password=PASSWORD)
+    assert browser.path.startswith("/login/code")
+    await browser.open("/app/security")
+    assert browser.path.startswith("/login"), "a password alone opens nothing"
+    await browser.open("/login/code?next=/app/team")
+    await browser.send("/login/code", code=recovery[0])
+    assert browser.path == "/app/team"
+    await browser.open("/app/security")
+    assert browser.says("9 left")
+    await browser.send("/app/security/codes/remove", password=PASSWORD, code=recovery[1])
+    assert browser.says("One-time codes are off")
+
+
+async def test_a_password_is_changed_and_other_sessions_are_ended(web):
+    person = await member(web)
+    other, browser = Browser.of(await person.again()), Browser.of(person)
+    await browser.open("/app/security")
+    await browser.send("/app/security/password", password=PASSWORD, new_password="short")
+    assert browser.says("The new password must have 12 to 1024 characters")
+    await browser.send("/app/security/password", password=PASSWORD, new_password="quite another password")
+    assert browser.says("Your password is changed")
+    await other.open("/app/security")
+    assert other.path.startswith("/login")
+    await Browser.of(Person(web, person.user, (await person.again()).token)).open("/app/security")
+
+
+async def test_sessions_are_listed_and_ended(web):
+    person = await member(web)
+    other = await person.again()
+    browser = Browser.of(person)
+    await browser.open("/app/security")
+    assert browser.page.text.count("This one") == 1
+    session = re.search(r'name="session" value="(ses_[^"]+)"', browser.page.text)[1]
+    await browser.send("/app/security/sessions/end", session=session)
+    assert browser.says("The session has ended")
+    assert (await other.ask("GET", "/api/v1/user")).status_code == 401
+
+
+async def test_a_team_is_invited_and_changed_by_whoever_is_fresh(web):
+    owner, other = await member(web), await member(web, "viewer")
+    browser = Browser.of(owner)
+    await browser.open("/app/team")
+    assert browser.says(web.runtime.people.accounts.email_of(other.user))
+    await browser.send("/app/team/invite", email="new@example.com", role="developer")
+    link = unescape(re.search(r'<code class="shared">([^<]+)</code>', browser.page.text)[1])
+    assert link.startswith(f"{OWN}/invitation?token=")
+    await browser.send("/app/team/role", user=other.user.id, role="accountant")
+    assert browser.says("The role is changed")
+    await browser.send("/app/team/remove", user=other.user.id)
+    assert browser.says("The member is removed")
+
+    guest = Browser(web)
+    await guest.open(link.removeprefix(OWN))
+    assert guest.says("new@example.com")
+    await guest.send("/invitation", name="Grace", password="a password of her own")
+    assert guest.path == "/app/security"
+    await guest.open("/app/team")
+    assert guest.says("you are a developer") is False  # a developer may not read who is a member
+    await Browser(web).open(link.removeprefix(OWN))
+
+    await web.clock.advance(301)
+    await browser.open("/app/team")
+    assert browser.says("show once more that it is you")
+    assert "/app/team/remove" not in browser.page.text
+    await browser.open("/login/again?next=/app/team")
+    await browser.send("/login/again", password=PASSWORD)
+    assert "/app/team/invite" in browser.page.text
+
+
+async def test_an_invitation_for_a_known_address_is_accepted_by_signing_in(web):
+    owner, guest = await member(web), await new_user(web)
+    email = web.runtime.people.accounts.email_of(guest)
+    made = await owner.ask("POST", "/api/v1/invitations", json={"email": email, "role": "viewer"})
+    path = made.json()["link"].removeprefix(OWN)
+    browser = Browser(web)
+    await browser.open(path)
+    assert browser.says("There is an account with this address")
+    await browser.open(f"/login?next={path.replace('?', '%3F').replace('=', '%3D')}")
+    await browser.send("/login", email=email, password=PASSWORD)
+    assert browser.path == path
+    await browser.send("/invitation")
+    assert browser.path == "/app/security"
+    await browser.open(path)
+    assert browser.says("This link is over")
+
+
+async def test_a_new_password_is_set_by_a_link_that_works_once(web):
+    user = await new_user(web)
+    email = web.runtime.people.accounts.email_of(user)
+    browser = Browser(web)
+    for address in (email, "nobody@example.com"):
+        await browser.open("/reset-password")
+        await browser.send("/reset-password", email=address)
+        assert browser.says("Look into your mailbox")
+    await web.runtime.people.password_resets.settle()
+    from pepay_core.services.people.accounts import as_user
+
+    link = await web.runtime.people.password_resets.link(user, as_user(user))
+    await browser.open(link.removeprefix(OWN))
+    await browser.send("/reset-password", password="quite another password")
+    assert browser.says("Your password is changed")
+    await browser.send("/login", email=email, password="quite another password")
+    assert browser.path == "/app/security"
+    await browser.open(link.removeprefix(OWN))
+    await browser.send("/reset-password", password="and yet another password")
+    assert browser.page.status_code == 404
+
+
+async def test_pages_have_no_script_and_are_kept_nowhere(web):
+    browser = Browser.of(await member(web))
+    for path in ("/app/security", "/app/team", "/login/again", "/reset-password"):
+        answer = await browser.open(path)
+        assert answer.status_code == 200
+        assert "script" not in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert "cookie" in answer.headers["vary"].lower()
+        assert "<script" not in answer.text
+
+
+async def test_what_others_typed_is_shown_as_they_typed_it(web):
+    person = await member(web)
+    browser = Browser.of(person)
+    await person.ask("PATCH", "/api/v1/user", json={"name": "<img src=x onerror=alert(1)>"})
+    for path in ("/app/security", "/app/team", "/login/again"):
+        await browser.open(path)
+        assert "<img src=x" not in browser.page.text
+    await browser.open("/app/security?done=<script>")
+    assert "<script>" not in browser.page.text
