@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from databases import both
 
 from pepay_core.domain.errors import NotFound, SignInFailed, Unauthenticated
 from pepay_core.domain.people import Level
+from pepay_core.services.people import totp
 from pepay_core.services.people.sessions import digest_of
-from pepay_core.storage.sessions import Statistics, unit_of_work
+from pepay_core.storage.sessions import Statistics, is_storable, unit_of_work
 from pepay_core.storage.tables import TABLES
 
 PASSWORD = "correct horse battery"
@@ -241,17 +243,29 @@ async def test_what_has_expired_is_swept(world):
 
 @both
 async def test_a_dump_of_the_database_signs_nobody_in(world):
-    """Everything that is stored, tried as a token and as a password; and nothing of what was typed is in it."""
-    await world.user(name="Ada")
-    _, token = await world.signed_in(address="203.0.113.9")
+    """Everything that is stored, tried as a token of every kind and as a password; and nothing that anybody types is in it."""
+    await world.user(name="Ada", is_admin=True)
+    found, _ = await world.signed_in(address="203.0.113.9")
+    secret = await world.people.second_factors.begin_codes(found, PASSWORD)
+    code = totp.code_of(base64.b32decode(secret["secret"]), totp.step_at(world.clock.now()))
+    opened, recovery = await world.people.second_factors.confirm_codes(found, code)
+    invited = await world.people.invitations.register(world.by, "eve@example.com", is_admin=True)
+    await world.people.password_resets.ask("ada@example.com")
+    links = [token for *_, token in await world.letters()]
+    assert (len(recovery), len(links), invited["link"]) == (10, 2, None)
+
     dump = []
     async with unit_of_work(world.store.database, Statistics(), readonly=True) as session:
         for table in TABLES:
             rows = await session.execute(f"SELECT * FROM {table._meta.tablename}")
             dump += [value for row in rows for value in row.values()]
-
     texts = [each if isinstance(each, str) else bytes(each).decode("latin-1") for each in dump if isinstance(each, str | bytes | memoryview)]
-    for secret in (token, PASSWORD, "ada@example.com", "$argon2"):
-        assert not any(secret in each for each in texts), secret
-    for each in texts:
+    typed = [opened.token, PASSWORD, "ada@example.com", "eve@example.com", "$argon2", secret["secret"], *recovery, *links]
+    raw = base64.b32decode(secret["secret"]).decode("latin-1")
+    for each in (*typed, raw, *(code.replace("-", "") for code in recovery)):
+        assert not any(each in text for text in texts), each
+    for each in {text for text in texts if is_storable(text)}:
         assert await world.people.sessions.find(each) is None
+        for use in (world.people.invitations.look(each), world.people.password_resets.reset(each, PASSWORD)):
+            with pytest.raises(NotFound):
+                await use
