@@ -76,7 +76,8 @@ def _page(name: str, caught: list[Caught]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="/static/mark.svg"><link rel="stylesheet" href="/x/sandbox/catch.css">'
-        f"<title>Caught by {escape(name)}</title></head><body><main><h1>Caught by <code>{escape(name)}</code></h1><p><a href="">Look again</a></p>{entries}</main></body></html>"
+        f"<title>Caught by {escape(name)}</title></head><body><main><h1>Caught by <code>{escape(name)}</code></h1>"
+        f'<p><a href="">Look again</a></p>{entries}</main></body></html>'
     )
 
 
