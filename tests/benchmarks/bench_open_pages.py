@@ -48,7 +48,7 @@ async def until(pages, times: int) -> float:
     """Wait until each page was told so many times, and return when the last one was."""
     async with asyncio.timeout(120):
         while any(len(page.heard) < times for page in pages):
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - a bench measures what came, and must not be in its way
+            await asyncio.sleep(0.01)
     return max(page.heard[times - 1][0] for page in pages)
 
 
