@@ -36,6 +36,7 @@ from pepay_core.services.keeping_keys import KeepingKeys
 from pepay_core.services.lacking import Lacking
 from pepay_core.services.mailing import Mailing
 from pepay_core.services.minting import Ids
+from pepay_core.services.noticing import Noticing
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
@@ -206,9 +207,9 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     feed = Feed(store)
 
     outbox = Outbox(clock, ids, relay.put)
-    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
     carrier = Carrier(store, catalogue.notifiers, clock)
     mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
+    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault))
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}

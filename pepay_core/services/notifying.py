@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pepay_core.contracts.notifier import Notifier
     from pepay_core.domain.ids import DeliveryId
     from pepay_core.secrets import Vault
+    from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
     from pepay_core.services.records import ClaimedDelivery
@@ -54,6 +55,7 @@ class Dispatcher:
         poll: float = 1,
         grace: float = 3,
         rng: Callable[[], float] = random.random,
+        noticing: Noticing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -61,7 +63,7 @@ class Dispatcher:
         self._lease = lease
         self._poll = poll
         self._grace = grace
-        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng)
+        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng, noticing=noticing)
         self._lanes = Lanes(concurrency, per_endpoint)
         self._breakers = Breakers(clock, rng)
         self._running: dict[asyncio.Task[None], DeliveryId] = {}

@@ -32,6 +32,7 @@ WITHOUT = {
     },
     "DeliveryRepository": {
         "claim": "the dispatcher delivers for all merchants",
+        "hold": "the dispatcher: those that it claimed",
         "next_due": "the dispatcher delivers for all merchants",
         "page": "of an endpoint that was read for its merchant",
         "abandon": "of an endpoint that was read for its merchant",
@@ -43,7 +44,11 @@ WITHOUT = {
         "ever": "the engine's cold pass",
         "from_wallets": "of wallets that were read for their merchant, or by the operator",
     },
-    "EndpointRepository": {"find": "the dispatcher, which delivers for all merchants"},
+    "EndpointRepository": {
+        "find": "the dispatcher, which delivers for all merchants",
+        "hold": "the dispatcher: those of the deliveries that it claimed",
+        "among": "the dispatcher: those of the deliveries that it claimed",
+    },
     "GrantRepository": {
         "take": "whoever holds a code that was given out once, whose digest finds its merchant",
         "sweep": "forgets what has expired, whoever's it is",
@@ -131,7 +136,7 @@ CASES = [
 
 def takes_a_merchant(method):
     """Tell whether a method is given a merchant, or something that names its own."""
-    given = [each for each in [*method.args.args, *method.args.kwonlyargs] if each.annotation is not None]
+    given = [each for each in [*method.args.args, *method.args.kwonlyargs, method.args.vararg] if each is not None and each.annotation is not None]
     kinds = {word for each in given for word in re.findall(r"\w+", ast.unparse(each.annotation))}
     return bool(kinds & CARRIERS) or any(each.arg == "merchant" for each in given)
 

@@ -406,7 +406,9 @@ async def test_processes_that_share_a_store_share_a_limit():
 
     def process():
         config = RateLimitConfig(rate_limit=("minute", 10), store="shared")
-        return Litestar([framework_login, framework_me], middleware=[ServerSideSessionConfig().middleware, config.middleware], stores={"shared": shared, "sessions": MemoryStore()}, openapi_config=None, logging_config=None)  # fmt: skip
+        parts = [ServerSideSessionConfig().middleware, config.middleware]
+        stores = {"shared": shared, "sessions": MemoryStore()}
+        return Litestar([framework_login, framework_me], middleware=parts, stores=stores, openapi_config=None, logging_config=None)
 
     clients = [httpx.AsyncClient(transport=httpx.ASGITransport(app=process()), base_url=OWN) for _ in range(4)]
 
