@@ -29,7 +29,13 @@ class OpenPage:
     def __init__(self, invoice) -> None:
         self.invoice = invoice
         self.heard: list[tuple[float, bytes]] = []
+        self.told = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+
+    async def reached(self, times: int) -> None:
+        while len(self.heard) < times:
+            self.told.clear()
+            await self.told.wait()
 
     async def follow(self, url: str) -> None:
         parts = urlsplit(url)
@@ -40,6 +46,7 @@ class OpenPage:
             while line := await reader.readline():
                 if line.startswith(b"data:"):
                     self.heard.append((time.monotonic(), line))
+                    self.told.set()
         finally:
             writer.close()
 
@@ -47,8 +54,7 @@ class OpenPage:
 async def until(pages, times: int) -> float:
     """Wait until each page was told so many times, and return when the last one was."""
     async with asyncio.timeout(120):
-        while any(len(page.heard) < times for page in pages):
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*(page.reached(times) for page in pages))
     return max(page.heard[times - 1][0] for page in pages)
 
 

@@ -71,7 +71,7 @@ def test_the_limits_that_are_said_to_hold_everywhere_do():
 
 def test_the_pages_exist():
     routed = {spelled(re.sub(r":\w+", "", route.path)) for route in create_app(Settings()).routes}
-    documented = {spelled(each.partition("?")[0]) for row in API.rows("Pages") for each in re.findall(r"`([^`]+)`", row[0])}
+    documented = {spelled(code(row[0]).partition("?")[0]) for row in API.rows("Pages")}
 
     assert len(documented) == 17
     assert documented <= routed
