@@ -111,6 +111,8 @@ async def _page(
         try:
             caller = await _caller(request, chosen["merchant"])
             members, invitations = await people.memberships.list(caller), await people.invitations.list(caller)
+        except Forbidden:
+            refusal = refusal or Forbidden(f"your role, {mine}, does not show who else is a member")
         except Refused as exc:
             refusal = refusal or exc
     return show(

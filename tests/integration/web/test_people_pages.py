@@ -173,8 +173,8 @@ async def test_a_team_is_invited_and_changed_by_whoever_is_fresh(web):
     await guest.send("/invitation", name="Grace", password="a password of her own")
     assert guest.path == "/app/security"
     await guest.open("/app/team")
-    assert guest.says("you are a developer") is False  # a developer may not read who is a member
-    await Browser(web).open(link.removeprefix(OWN))
+    assert guest.says("Your role, developer, does not show who else is a member")
+    assert not guest.says(web.runtime.people.accounts.email_of(owner.user))
 
     await web.clock.advance(301)
     await browser.open("/app/team")
