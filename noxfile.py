@@ -74,6 +74,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def lighthouse(session: nox.Session) -> None:
+    """Measure the checkout as on a phone with Lighthouse, three times: performance and good practice at least 95, accessibility 100."""
+    sync(session, "test", "browser", "pg", *node())
+    session.run("pytest", "-s", "tests/browser/lighthouse.py", *session.posargs)
+
+
+@nox.session
 def kills(session: nox.Session) -> None:
     """Kill processes at random while money and events flow, for minutes."""
     sync(session, "test", "pg", *node())

@@ -2,6 +2,7 @@
 
 import { count } from "./counting";
 import { follow, refresh } from "./following";
+import { converse } from "./frame";
 import { handle } from "./handling";
 import { CHANGED, SENT, main } from "./page";
 import { show, wallets } from "./wallets";
@@ -24,4 +25,7 @@ if (main()) {
   wallets();
   count(() => void refresh());
   follow();
+} else {
+  // A page beside it, such as the receipt: in a frame it tells its size, too.
+  converse(() => {});
 }

@@ -8,7 +8,7 @@ const root = document.documentElement;
 const host = root.dataset["parent"];
 
 /** The invoice that the page shows. */
-export const invoice = document.querySelector<HTMLElement>("#checkout")?.dataset["invoice"];
+export const invoice = root.dataset["invoice"];
 
 export const framed = Boolean(host) && parent !== window;
 

@@ -61,6 +61,7 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
         "mail": functools.partial(runtime.carrier.run, runtime.mailing),
         "closing": runtime.closing.run,
         "cold pass": runtime.revisiting.run,
+        "retention": runtime.retaining.run,
         "relay": runtime.relay.run,
         "rates": functools.partial(_warm, runtime),
         "wallets": runtime.lacking.run,

@@ -151,7 +151,7 @@ class Hooks:
 
         When: each time the page is shown; ``invoice`` is the object that its buyer may see, and ``token`` what opens it.
         Must: do no I/O, look at ``livemode``, and escape what it puts into ``html``.
-        Fails: the page is shown without the plugin's parts.
+        Fails: the plugin's parts are left out, and the page is shown without them.
         See: ``pepay_core.testing.PluginSuite``.
         """
 

@@ -36,6 +36,7 @@ from pepay_core.services.keeping_keys import KeepingKeys
 from pepay_core.services.lacking import Lacking
 from pepay_core.services.mailing import Mailing
 from pepay_core.services.minting import Ids
+from pepay_core.services.noticing import Noticing
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.offering import Offering
 from pepay_core.services.openings import Openings
@@ -49,6 +50,7 @@ from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.retaining import Ages, Retaining
 from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
 from pepay_core.services.self_serving import SelfServing
@@ -115,6 +117,7 @@ class Runtime:
     auditing: Auditing
     explaining: Explaining
     revisiting: Revisiting
+    retaining: Retaining
     triggering: Triggering
     refunding: Refunding
     self_serving: SelfServing
@@ -204,9 +207,9 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     feed = Feed(store)
 
     outbox = Outbox(clock, ids, relay.put)
-    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock)
     carrier = Carrier(store, catalogue.notifiers, clock)
     mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
+    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault))
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
@@ -289,6 +292,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         rescanning=rescanning,
         auditing=Auditing(store, catalogue, openings),
         explaining=explaining,
+        retaining=Retaining(store, clock, _ages(settings), holder=holder),
         triggering=Triggering(store, invoicing, endpoints, outbox, ids, clock),
         revisiting=Revisiting(store, catalogue, rescanning, openings, clock, holder=holder),
         refunding=refunding,
@@ -296,6 +300,15 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         recorder=recorder,
         attesting=Attesting(store, vault),
     )
+
+
+def _ages(settings: Settings) -> Ages:
+    kept = settings.retention
+
+    def days(number: int) -> timedelta | None:
+        return timedelta(days=number) if number else None
+
+    return Ages(days(kept.attempts), days(kept.deliveries), days(kept.events), days(kept.rates))
 
 
 def _holder(settings: Settings) -> str:

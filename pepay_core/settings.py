@@ -124,6 +124,22 @@ class WebhooksSettings(_Section):
     allow_private: bool = False
 
 
+class RetentionSettings(_Section):
+    """For how many days what happened is kept; 0 is for ever. What is still to be delivered is kept in any case."""
+
+    attempts: Annotated[int, Field(ge=0)] = 30
+    deliveries: Annotated[int, Field(ge=0)] = 90
+    events: Annotated[int, Field(ge=0)] = 365
+    rates: Annotated[int, Field(ge=0)] = 365
+
+    @model_validator(mode="after")
+    def _parts_first(self) -> Self:
+        kept = [each or float("inf") for each in (self.attempts, self.deliveries, self.events)]
+        if kept != sorted(kept):
+            raise ValueError("attempts cannot be kept for longer than deliveries, nor deliveries for longer than events")
+        return self
+
+
 class LimitsSettings(_Section):
     """Requests per minute: writes and reads by key or user, those of buyers, who have neither, and tries to sign in, by address.
 
@@ -156,6 +172,7 @@ class Settings(BaseSettings):
     rates: RatesSettings = RatesSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     limits: LimitsSettings = LimitsSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     # Plugins keep secrets here in plain form until their own settings class has them: kept out of the repr.
     plugin: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import PluginContext
     from pepay_core.domain.assets import ChainId
     from pepay_core.plugins.info import PluginInfo
-    from pepay_core.settings import Settings
 
 
 class PluginConsole(Console):
@@ -36,23 +35,30 @@ class PluginConsole(Console):
         settings = self._invocation.settings
         given = settings.plugin.get(self._plugin, {})
         async with AiohttpClient(allow_private=settings.webhooks.allow_private) as http:
-            yield _Opened(settings, build_context(self._plugin, self._info, given, clock=SystemClock(), http=http, base_url=settings.server.base_url))
+            yield _Opened(
+                self._invocation, build_context(self._plugin, self._info, given, clock=SystemClock(), http=http, base_url=settings.server.base_url)
+            )
 
 
 class _Opened(Gateway):
-    def __init__(self, settings: Settings, ctx: PluginContext) -> None:
+    def __init__(self, invocation: Invocation, ctx: PluginContext) -> None:
         self.ctx = ctx
-        self._settings = settings
+        self._invocation = invocation
 
     async def deposits(self, chain: ChainId, kind: str) -> Sequence[IssuedDeposit]:
+        from pepay_core.secrets import open_vault
+        from pepay_core.services.unlocking import unlock
         from pepay_core.storage.migrating import insist_migrated
         from pepay_core.storage.opening import open_store
 
-        await insist_migrated(self._settings.database_url, self._settings.database_name)
-        async with open_store(self._settings.database_url, self.ctx.clock) as store, store.read() as tx:
-            wallets = {each.id: each for each in await tx.wallets.of_kind(chain.partition(":")[0], kind)}
-            issued = await tx.destinations.from_wallets(list(wallets))
-            balances = await tx.sweeps.at_destinations(chain, list(wallets))
+        settings = self._invocation.settings
+        await insist_migrated(settings.database_url, settings.database_name)
+        async with open_store(settings.database_url, self.ctx.clock) as store:
+            await unlock(store, open_vault(settings, self._invocation.environ))
+            async with store.read() as tx:
+                wallets = {each.id: each for each in await tx.wallets.of_kind(chain.partition(":")[0], kind)}
+                issued = await tx.destinations.from_wallets(list(wallets))
+                balances = await tx.sweeps.at_destinations(chain, list(wallets))
         return [
             IssuedDeposit(
                 destination=each.destination,

@@ -104,12 +104,13 @@ def _checks(assembly: Assembly, settings: Settings) -> list[Check]:
     from pepay_core.contracts.check import Check
     from pepay_core.runtime import rate_rules
     from pepay_core.services.checking import ChainsCheck, RatesCheck, ServerCheck
+    from pepay_core.services.checking_exposure import ExposureCheck
     from pepay_core.services.pricing import RateDesk
 
     rules = rate_rules(settings)
     desk = RateDesk(assembly.catalogue.rate_providers, clock=SystemClock(), settings=rules)
     server = ServerCheck(settings.server.base_url, allow_private=settings.webhooks.allow_private)
-    own: list[Check] = [server, ChainsCheck(assembly.catalogue), RatesCheck(rules, assembly.catalogue, desk)]
+    own: list[Check] = [server, ExposureCheck(settings), ChainsCheck(assembly.catalogue), RatesCheck(rules, assembly.catalogue, desk)]
     return own + [given.value for given in assembly.host.collect("pepay_checks", Check)]
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.endpoints import Endpoint, EventDelivery
     from pepay_core.domain.ids import EndpointId
     from pepay_core.secrets import Vault
+    from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
     from pepay_core.services.records import ClaimedDelivery
@@ -75,6 +76,7 @@ class Deliverer:
         *,
         deadline: float,
         rng: Callable[[], float],
+        noticing: Noticing | None = None,
     ) -> None:
         self._store = store
         self._notifiers = notifiers
@@ -83,6 +85,7 @@ class Deliverer:
         self._clock = clock
         self._deadline = deadline
         self._rng = rng
+        self._noticing = noticing
         self._endpoints = Batcher(self._read)
         self._records = Batcher(self._write)
 
@@ -237,6 +240,8 @@ class Deliverer:
             obj=endpoint_object(endpoint),
             previous={"disabled": False, "disabled_at": None, "disabled_reason": None},
         )
+        if self._noticing is not None:
+            await self._noticing.endpoint_disabled(tx, endpoint)
         log.warning("endpoint %s was disabled: %s", endpoint.id, error)
 
 

@@ -16,6 +16,7 @@ from pepay_core.domain.events import TEST_PING, is_filter, matches
 from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
 from pepay_core.services.paging import Page, Slice
+from pepay_core.services.people.addressing import Emails
 from pepay_core.services.recording import Recorder, changed_fields
 from pepay_core.services.waking import DELIVERIES
 
@@ -41,6 +42,9 @@ PURPOSE: Final = "webhook-secret"
 """What the present signing secret is sealed for, under its endpoint's id."""
 PREVIOUS: Final = "webhook-secret-previous"
 """The same of the one before."""
+
+MAILTO: Final = "mailto"
+"""The scheme of endpoints that are told by mail."""
 
 MAX_ENDPOINTS: Final = 50
 MAX_FILTERS: Final = 50
@@ -70,6 +74,7 @@ class Endpoints:
         self._ids = ids
         self._clock = clock
         self._recorder = Recorder(clock, vault)
+        self._emails = Emails(vault)
 
     async def create(
         self, caller: Caller, url: str, events: Sequence[str], description: str | None = None, *, scheme: str = "webhook"
@@ -77,7 +82,7 @@ class Endpoints:
         """Register an endpoint, and return it with its ``secret``: the only time that it is shown."""
         filters = _filters(events)
         _check_description(description)
-        await self._check_url(scheme, url)
+        await self._check_url(caller, scheme, url)
         secret = _new_secret()
         new = self._ids.endpoint()
         endpoint = Endpoint(
@@ -130,7 +135,7 @@ class Endpoints:
             _check_description(description)
             changes["description"] = description
         if url is not None:
-            await self._check_url((await self._find(caller, endpoint)).scheme, url)
+            await self._check_url(caller, (await self._find(caller, endpoint)).scheme, url)
             changes |= {"url": url, "failing_since": None}
         if disabled is False:
             changes |= {"failing_since": None, "disabled_at": None, "disabled_reason": None}
@@ -262,7 +267,7 @@ class Endpoints:
     def _as_previous(self, endpoint: Endpoint) -> bytes:
         return self._vault.seal(PREVIOUS, endpoint.id, self._vault.open(PURPOSE, endpoint.id, endpoint.secret))
 
-    async def _check_url(self, scheme: str, url: str) -> None:
+    async def _check_url(self, caller: Caller, scheme: str, url: str) -> None:
         if len(url) > MAX_URL:
             raise InvalidInput(f"has more than {MAX_URL} characters", field="url")
         notifier = self._notifiers.get(scheme)
@@ -281,6 +286,18 @@ class Endpoints:
         except Exception as exc:
             log.exception("the notifier for %s endpoints failed to check a URL", scheme)
             raise Unavailable("the URL cannot be checked now") from exc
+        if scheme == MAILTO:
+            await self._insist_on_member(caller, url)
+
+    async def _insist_on_member(self, caller: Caller, url: str) -> None:
+        """Refuse to write to anybody but the merchant's own people: nobody else has asked for it."""
+        wanted = self._emails.digest(url[len(MAILTO) + 1 :])
+        async with self._store.read() as tx:
+            for member in await tx.members.of(caller.merchant):
+                user = await tx.users.find(member.user)
+                if user is not None and user.email_digest == wanted:
+                    return
+        raise InvalidInput("must be the address of a member of this merchant", field="url")
 
 
 def _new_secret() -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.notifier import Notifier
+    from pepay_core.domain.ids import DeliveryId
     from pepay_core.secrets import Vault
+    from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
     from pepay_core.services.records import ClaimedDelivery
@@ -32,7 +34,8 @@ _LONGEST_TROUBLE: Final = 30
 class Dispatcher:
     """Claims due deliveries, makes each in its own task, and records what came of it.
 
-    Several processes may run one each. What a process has claimed and not recorded when it dies is due again when ``lease`` ends.
+    Several processes may run one each. What a process has claimed and not recorded when it dies is due again when ``lease`` ends; while it lives,
+    it renews its claims.
     In seconds: ``deadline`` bounds an attempt, ``poll`` the time until events of other processes are noticed, and ``grace`` how long
     attempts that are under way may go on after the dispatcher was told to stop.
     """
@@ -47,11 +50,12 @@ class Dispatcher:
         *,
         concurrency: int = 64,
         per_endpoint: int = 4,
-        lease: timedelta = timedelta(seconds=30),
+        lease: timedelta = timedelta(seconds=10),
         deadline: float = 15,
         poll: float = 1,
         grace: float = 3,
         rng: Callable[[], float] = random.random,
+        noticing: Noticing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -59,10 +63,10 @@ class Dispatcher:
         self._lease = lease
         self._poll = poll
         self._grace = grace
-        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng)
+        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng, noticing=noticing)
         self._lanes = Lanes(concurrency, per_endpoint)
         self._breakers = Breakers(clock, rng)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], DeliveryId] = {}
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -74,11 +78,13 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as group:
                 try:
+                    renewing = group.create_task(self._renew())
                     with self._store.wakes.on(self.wake, DELIVERIES):
                         await self._loop(group)
                 finally:
                     if self._running:
-                        await asyncio.wait(self._running, timeout=self._grace)
+                        await asyncio.wait(list(self._running), timeout=self._grace)
+                    renewing.cancel()
         finally:
             await self._deliverer.settle(self._grace)
 
@@ -109,6 +115,15 @@ class Dispatcher:
                 alarm = group.create_task(self._ring(pause))
                 await self._woken.wait()
                 alarm.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await self._clock.sleep(self._lease.total_seconds() / 3)
+            now = self._clock.now()
+            try:
+                await self._store.run(lambda tx, now=now: tx.deliveries.renew(set(self._running.values()), now, now + self._lease))
+            except Exception:
+                log.exception("claims of deliveries could not be renewed; those that run out are made again")
 
     async def _ring(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -152,13 +167,13 @@ class Dispatcher:
 
     def _start(self, group: asyncio.TaskGroup, claimed: ClaimedDelivery) -> None:
         def ended(task: asyncio.Task[None]) -> None:
-            self._running.discard(task)
+            del self._running[task]
             self._lanes.leave(claimed.endpoint)
             self.wake()
 
         self._lanes.enter(claimed.endpoint)
         task = group.create_task(self._deliver(claimed), name=f"deliver {claimed.delivery.id}")
-        self._running.add(task)
+        self._running[task] = claimed.delivery.id
         task.add_done_callback(ended)
 
     async def _deliver(self, claimed: ClaimedDelivery) -> None:

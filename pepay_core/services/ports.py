@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.people import ports as people
     from pepay_core.services.records import ClaimedDelivery, StoredResponse, TransferKey
+    from pepay_core.services.retaining import Retention
     from pepay_core.services.secret_ports import AuditLog, Keyring, SealedRecords
 
 _T = TypeVar("_T")
@@ -278,6 +279,10 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def renew(self, deliveries: Collection[DeliveryId], now: datetime, lease_until: datetime) -> None:
+        """Keep claims that have not run out for longer."""
+        ...
+
     async def next_due(self) -> datetime | None: ...
     async def get(self, merchant: MerchantId, delivery: DeliveryId, *, livemode: bool) -> EventDelivery: ...
     async def hold(self, deliveries: Collection[DeliveryId]) -> dict[DeliveryId, EventDelivery]:
@@ -403,6 +408,7 @@ class Transaction(Protocol):
     rates: Rates
     idempotency: Idempotency
     leases: Leases
+    retention: Retention
     facts: Facts
     users: people.Users
     members: people.Members

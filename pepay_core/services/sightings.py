@@ -12,7 +12,7 @@ from pepay_core.services.explaining import Answer
 from pepay_core.services.presenting import seconds, units_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pepay_core.plugins.catalogue import Catalogue
     from pepay_core.services.explaining import Explained, Explanation, Part
@@ -55,7 +55,7 @@ def sighting(explained: Explained | None, transaction: str, invoice: Mapping[str
     """Return what there is to say; ``invoice`` as its buyer sees it, after a look at its chains."""
     best = explained.best if explained else None
     parts = [each for each in best.parts if each.invoice in {None, invoice["id"]}] if best else []
-    answer = _answer(explained, best, parts)
+    answer = _answer(explained, best, parts, {each["chain"] for each in invoice["payment_options"] if each["quote"]})
     payment = next((each for each in invoice["payments"] if best and each["transaction"] == best.transaction), None)
     if payment is not None and answer == "counted":
         answer = _progress(payment, invoice)
@@ -73,12 +73,13 @@ def sighting(explained: Explained | None, transaction: str, invoice: Mapping[str
     }
 
 
-def _answer(explained: Explained | None, best: Explanation | None, parts: Sequence[Part]) -> str:
+def _answer(explained: Explained | None, best: Explanation | None, parts: Sequence[Part], chains: Collection[str]) -> str:
     if explained is None or best is None:
         return "unreachable"
     if best.answer is Answer.NOT_ON_CHAIN:
-        # Where one of the networks did not answer, it may be there.
-        return "unreachable" if any(isinstance(each, str) for each in explained.asked.values()) else "not_found"
+        # Where a network on which it was to be sent did not answer, it may be there.
+        silent = {chain for chain, said in explained.asked.items() if isinstance(said, str)}
+        return "unreachable" if silent & set(chains) else "not_found"
     if best.answer in _HERE:
         return _HERE[best.answer]
     if not parts:

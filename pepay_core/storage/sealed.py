@@ -21,6 +21,7 @@ from pepay_core.storage.tables import (
     LetterRow,
     MailRow,
     UserRow,
+    WalletRow,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CUSTOMER: Final = "customer"
 EVENT: Final = "event-body"
+WALLET: Final = "wallet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ SEALED: Final = (
     SealedColumn(EndpointRow, "secret", endpoints.PURPOSE, ("id",)),
     SealedColumn(EndpointRow, "previous_secret", endpoints.PREVIOUS, ("id",)),
     SealedColumn(InvoiceRow, "customer", CUSTOMER, ("id",), once_in="customer_email"),
+    SealedColumn(WalletRow, "material", WALLET, ("id",), once_in="value"),
     SealedColumn(EventRow, "body", EVENT, ("id",), once_in="body"),
     SealedColumn(IdempotencyRow, "body", idempotency.PURPOSE, ("scope", "key")),
     SealedColumn(MailRow, "recipient", mailing.TO, ("id",)),

@@ -88,6 +88,11 @@ class Session:
             raise RuntimeError("this store has no vault: `store.use(vault)` before anything personal is read or written")
         return self._vault
 
+    def seal(self, purpose: str, row: str, text: str) -> bytes:
+        """Return a text sealed for a row; raises InvalidInput for one that could not be stored in clear either."""
+        _insist_on_storable(text)
+        return self.vault.seal(purpose, row, text.encode())
+
     def use(self, vault: Vault | None) -> None:
         """Seal and open with this vault."""
         self._vault = vault

@@ -17,6 +17,7 @@ from pepay_core.storage.repositories.members import InvitationRepository, Member
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.retention import RetentionRepository
 from pepay_core.storage.repositories.sealed import KeyringRepository, SealedRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pepay_core.services import chain_ports, ports
     from pepay_core.services.people import ports as people
+    from pepay_core.services.retaining import Retention
     from pepay_core.storage.sessions import Session
 
 
@@ -55,6 +57,7 @@ class UnitOfWork:
         self.rates: chain_ports.Rates = RateRepository(session)
         self.idempotency: ports.Idempotency = IdempotencyRepository(session)
         self.leases: ports.Leases = LeaseRepository(session)
+        self.retention: Retention = RetentionRepository(session)
         self.facts: ports.Facts = FactRepository(session)
         self.users: people.Users = UserRepository(session)
         self.members: people.Members = MemberRepository(session)

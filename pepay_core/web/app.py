@@ -43,7 +43,7 @@ from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
-from pepay_core.web.people import entering, linked, security, team
+from pepay_core.web.people import connecting, entering, inspecting, linked, security, team
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 
@@ -132,9 +132,11 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *entering.HANDLERS,
             *security.HANDLERS,
             *team.HANDLERS,
+            *inspecting.HANDLERS,
             *linked.HANDLERS,
             *helping.HANDLERS,
             *theming.HANDLERS,
+            *connecting.HANDLERS,
             *embed.HANDLERS,
             *health.HANDLERS,
             *contact.HANDLERS,

@@ -77,10 +77,12 @@ class Browsers:
         ``navigation``: somebody may follow a link here from anywhere. Browsers that say nothing of it are left to the token.
         """
         headers = connection.headers
-        origins = headers.getall("origin", [])
+        origins, sites = headers.getall("origin", []), headers.getall("sec-fetch-site", [])
+        if origins == ["null"] and sites == ["same-origin"]:
+            # So browsers say for forms of pages that tell nobody where they are; no page can say it for them.
+            origins = []
         if origins and (len(origins) > 1 or not self._is_own(origins[0], headers.get("host", ""))):
             raise ForgedRequest("the request comes from a page of another origin")
-        sites = headers.getall("sec-fetch-site", [])
         if sites and sites != ["same-origin"] and not (sites == ["none"] and connection.scope.get("method") in SAFE):
             if navigation and headers.get("sec-fetch-mode") == "navigate" and connection.scope.get("method") in SAFE:
                 return

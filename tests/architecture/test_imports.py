@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "pepay_core.relying": ["domain"],
     "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "passwords", "relying", "services"],
     # What doctor asks includes whether the configuration is wise.
+    "pepay_core.services.checking_exposure": ["domain", "contracts", "settings"],
     "pepay_core.services.checking": ["domain", "contracts", "plugins.catalogue", "services", "settings"],
     "pepay_core.storage": ["domain", "contracts", "services", "secrets", "settings", "log", "storage"],
     "pepay_core.web": [

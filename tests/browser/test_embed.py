@@ -349,6 +349,42 @@ def test_a_script_opens_follows_and_closes(pages, town, shopfront):
     assert page.value("session.iframe.isConnected") is False
 
 
+def test_pages_beside_the_checkout_stay_in_the_frame_and_can_be_left(pages, town, shopfront):
+    invoice = town.invoice("USDC")
+    page = visit(pages, town, shopfront, f"<button {attributes(invoice, 'modal')}>Pay with crypto</button>")
+    page.click("Pay with crypto")
+    expect(checkout(page).get_by_text("Send exactly")).to_be_visible()
+    town.pay(invoice, "USDC")
+    town.settle("USDC")
+    tall = page.value("document.querySelector('iframe').clientHeight")
+
+    checkout(page).get_by_role("link", name="Receipt").click(timeout=20_000)
+
+    expect(checkout(page).get_by_role("heading", name="Receipt", exact=True)).to_be_visible()
+    expect(checkout(page).get_by_role("link", name="PDF")).to_have_attribute("target", "_blank")
+    assert page.value("document.querySelector('iframe').clientHeight") != tall
+    checkout(page).get_by_role("link", name="PDF").focus()
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator("dialog")).to_have_count(0)
+
+
+def test_pages_of_help_speak_to_the_shops_page_as_well(pages, town, shopfront):
+    invoice = town.invoice("USDC")
+    page = visit(pages, town, shopfront, f"<button {attributes(invoice, 'modal')}>Pay with crypto</button>")
+    page.click("Pay with crypto")
+    expect(checkout(page).get_by_text("Send exactly")).to_be_visible()
+    help_ = address(town, invoice).replace("?", "/sent?") + f"&embed=1&parent={shopfront.origin}"
+    page.value(f"void (document.querySelector('iframe').src = '{help_}')")
+
+    field = checkout(page).get_by_role("textbox")
+    expect(field).to_be_visible()
+    page.keep("embed-help")
+    field.focus()
+    page.page.keyboard.press("Escape")
+
+    expect(page.page.locator("dialog")).to_have_count(0)
+
+
 def test_the_page_in_the_frame_is_for_everybody(pages, town, shopfront):
     for screen in SCREENS:
         page = pages.new(screen)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blackbox import Market, make_gateway
+from blackbox import Market, gateway_on
 from fleet import Fleet, environment, errors_in, say
 from sink import FAIL, HANG
 
@@ -92,7 +92,7 @@ async def publish(folder: Path, merchant: str, port: int, bad: tuple[str, ...]) 
 def run(folder: Path, market: Market, database: str, bad: tuple[str, ...]) -> float:
     """Deliver everything, and return after how many seconds the last healthy endpoint had all of it."""
     folder.mkdir()
-    gateway = make_gateway(folder, market, "http://127.0.0.1:1", [], database)
+    gateway = gateway_on(folder, market, "", database)
     sinks = Sinks.start()
     fleet = Fleet.of(("worker",), folder, environment())
     (worker,) = fleet.members

@@ -187,7 +187,7 @@ class Gateway:
         )
         self.process = process
         assert process.stdout is not None
-        alarm = threading.Timer(SECONDS, process.kill)
+        alarm = threading.Timer(4 * SECONDS, process.kill)
         alarm.start()
         for line in process.stdout:
             self.output.append(line)

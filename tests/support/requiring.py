@@ -24,3 +24,11 @@ def chromium() -> str:
     if found is None:
         lacking("chromium", "there is no Chromium here: install the package `chromium`")
     return found
+
+
+def caddy() -> str:
+    """Return the path of the machine's Caddy."""
+    found = shutil.which("caddy")
+    if found is None:
+        lacking("caddy", "there is no Caddy here: install the package `caddy`")
+    return found

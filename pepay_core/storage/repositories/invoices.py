@@ -42,7 +42,7 @@ class InvoiceRepository(Repository):
 
     def _row(self, invoice: Invoice) -> dict[str, Any]:
         email = invoice.customer_email
-        return {**_row(invoice), "customer": None if email is None else self._session.vault.seal(CUSTOMER, invoice.id, email.encode())}
+        return {**_row(invoice), "customer": None if email is None else self._session.seal(CUSTOMER, invoice.id, email)}
 
     def _invoice(self, row: dict[str, Any]) -> Invoice:
         sealed = row["customer"]

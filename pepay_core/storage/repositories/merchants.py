@@ -25,6 +25,7 @@ from pepay_core.storage.codecs import (
     to_self_service,
 )
 from pepay_core.storage.repositories.rows import Repository, missing
+from pepay_core.storage.sealed import WALLET
 from pepay_core.storage.tables import KeyRow, LogoRow, MerchantRow, WalletRow
 
 if TYPE_CHECKING:
@@ -100,8 +101,13 @@ class KeyRepository(Repository):
 class WalletRepository(Repository):
     """Receiving material: one row for ever, so that an index is never allocated twice, however often it is archived and added again."""
 
+    def _wallet(self, row: dict[str, Any]) -> Wallet:
+        sealed = row["material"]
+        value = row["value"] if sealed is None else self._session.vault.open(WALLET, row["id"], bytes(sealed)).decode()
+        return Wallet(**{name: each for name, each in row.items() if name not in {"digest", "material", "value"}}, value=value)
+
     async def add(self, wallet: Wallet) -> None:
-        row = _wallet_row(wallet)
+        row = {**_wallet_row(wallet), "material": self._session.seal(WALLET, wallet.id, wallet.value)}
         if await self._insert_new(WalletRow, row):
             return
         revived = await self._update(
@@ -117,14 +123,14 @@ class WalletRepository(Repository):
             raise Conflict("this receiving material is in use already")
 
     async def get(self, merchant: MerchantId, wallet: WalletId) -> Wallet:
-        return _wallet(await self._get(WalletRow, "wallet", wallet, WalletRow.merchant == merchant))
+        return self._wallet(await self._get(WalletRow, "wallet", wallet, WalletRow.merchant == merchant))
 
     async def active(self, merchant: MerchantId, *, livemode: bool) -> list[Wallet]:
         scope = [WalletRow.merchant == merchant, WalletRow.livemode.eq(livemode), WalletRow.archived_at.is_null()]
-        return [_wallet(row) for row in await self._select(WalletRow, *scope, order=[WalletRow.id])]
+        return [self._wallet(row) for row in await self._select(WalletRow, *scope, order=[WalletRow.id])]
 
     async def of_kind(self, family: str, kind: str) -> list[Wallet]:
-        return [_wallet(row) for row in await self._select(WalletRow, WalletRow.family == family, WalletRow.kind == kind, order=[WalletRow.id])]
+        return [self._wallet(row) for row in await self._select(WalletRow, WalletRow.family == family, WalletRow.kind == kind, order=[WalletRow.id])]
 
     async def archive(self, merchant: MerchantId, wallet: WalletId, at: datetime) -> None:
         if not await self._update(WalletRow, {"archived_at": at}, WalletRow.id == wallet, WalletRow.merchant == merchant):
@@ -213,14 +219,10 @@ def _wallet_row(wallet: Wallet) -> dict[str, Any]:
         "livemode": wallet.livemode,
         "family": wallet.family,
         "kind": wallet.kind,
-        "value": wallet.value,
+        "value": "",
         "digest": hashlib.sha256(wallet.value.encode(errors="surrogatepass")).hexdigest(),
         "label": wallet.label,
         "created_at": wallet.created_at,
         "archived_at": wallet.archived_at,
         "next_index": wallet.next_index,
     }
-
-
-def _wallet(row: dict[str, Any]) -> Wallet:
-    return Wallet(**{name: value for name, value in row.items() if name != "digest"})

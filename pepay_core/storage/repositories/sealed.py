@@ -44,7 +44,7 @@ class SealedRepository(Repository):
         column = _PLACES[place]
         table, key = column.table._meta.tablename, _key(column)  # noqa: SLF001
         if column.once_in not in {None, column.column} and record.sealed is None:
-            sql = f"UPDATE {table} SET {column.column} = {{}}, {column.once_in} = NULL WHERE {key} = {{}} AND {column.column} IS NULL RETURNING {key}"  # noqa: S608
+            sql = f"UPDATE {table} SET {column.column} = {{}}, {column.once_in} = {_nothing(column)} WHERE {key} = {{}} AND {column.column} IS NULL RETURNING {key}"  # noqa: S608
             return bool(await self._raw(sql, sealed, record.key))
         sql = f"UPDATE {table} SET {column.column} = {{}} WHERE {key} = {{}} AND {column.column} = {{}} RETURNING {key}"  # noqa: S608
         return bool(await self._raw(sql, sealed, record.key, record.clear if record.sealed is None else record.sealed))
@@ -58,8 +58,14 @@ def _stale(column: SealedColumn) -> str:
     """Return the condition for what the present key has not sealed; a record that was emptied is no record."""
     stale = f"(length({column.column}) > 0 AND substr({column.column}, 1, 9) <> {{}})"
     if column.once_in not in {None, column.column}:
-        stale = f"({stale} OR ({column.column} IS NULL AND {column.once_in} IS NOT NULL))"
+        stale = f"({stale} OR ({column.column} IS NULL AND {column.once_in} <> ''))"
     return stale
+
+
+def _nothing(column: SealedColumn) -> str:
+    """Return what stands where a text stood in clear."""
+    once = column.table._meta.get_column_by_name(column.once_in or "")  # noqa: SLF001
+    return "NULL" if once._meta.null else "''"  # noqa: SLF001
 
 
 def _record(column: SealedColumn, row: dict[str, Any]) -> SealedRecord:

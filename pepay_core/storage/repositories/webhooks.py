@@ -122,6 +122,12 @@ class DeliveryRepository(Repository):
         endpoints = {row["id"]: _endpoint(row) for row in await self._of(EndpointRow, EndpointRow.id, {each.endpoint for each in taken})}
         return [ClaimedDelivery(each, events[each.event], endpoints[each.endpoint]) for each in taken]
 
+    async def renew(self, deliveries: Collection[DeliveryId], now: datetime, lease_until: datetime) -> None:
+        if deliveries:
+            marks = ", ".join("{}" for _ in deliveries)
+            sql = f"UPDATE pepay_delivery SET next_at = {{}}, leased_until = {{}} WHERE state = 'pending' AND leased_until > {{}} AND id IN ({marks})"  # noqa: S608
+            await self._raw(sql, lease_until, lease_until, now, *sorted(deliveries))
+
     async def next_due(self) -> datetime | None:
         rows = await self._raw(_NEXT_DUE)
         return rows[0]["next_at"] if rows else None

@@ -55,9 +55,11 @@ class WalletRow(Table, tablename="pepay_wallet", db=ENGINE):
     livemode = Boolean()
     family = text()
     kind = text()
+    # In clear, as it was stored once. What is written now goes into `material`, sealed.
     value = text()
     digest = text()
     label = maybe_text()
     created_at = time()
     archived_at = maybe_time()
     next_index = BigInt()
+    material = Bytea(default=None, null=True)

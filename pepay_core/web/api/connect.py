@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta
 
-from pepay_core.domain.errors import InvalidGrant
+from pepay_core.domain.errors import InvalidGrant, RateLimited
+from pepay_core.web.access import DOOR
 from pepay_core.web.api.api_keys import NewApiKey
-from pepay_core.web.operations import ANYBODY, operation
+from pepay_core.web.operations import operation
 from pepay_core.web.schemas import Nothing, Sent
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ConnectedKey(NewApiKey):
     merchant: str
 
 
-@operation("POST", "/connect/token", tag="API keys", access=ANYBODY, status=201, body=FetchKey, gives=ConnectedKey, refuses=(InvalidGrant,))
+@operation("POST", "/connect/token", tag="API keys", access=DOOR, status=201, body=FetchKey, gives=ConnectedKey, refuses=(InvalidGrant, RateLimited))
 async def fetch_connected_key(call: Call[Nothing, FetchKey]) -> dict[str, Any]:
     """Fetch the key that a merchant has agreed to.
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pepay_core.domain import ids
 from pepay_core.domain.errors import Conflict, EgressRefused, InvalidInput, Unavailable
 from pepay_core.domain.ids import DeliveryId, EndpointId
-from pepay_core.services.endpoints import MAX_DESCRIPTION, MAX_FILTERS, MAX_OVERLAP, MAX_URL
+from pepay_core.services.endpoints import MAILTO, MAX_DESCRIPTION, MAX_FILTERS, MAX_OVERLAP, MAX_URL
 from pepay_core.web.operations import operation
 from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent, Time, moment
 
@@ -174,7 +174,8 @@ async def create_webhook(call: Call[Nothing, CreateWebhook]) -> dict[str, Any]:
     sent = call.body
     if sent.environment is not None and (sent.environment in {"live", "mainnet"}) is not call.caller.livemode:
         raise InvalidInput(f"this is a {'live' if call.caller.livemode else 'test'} key; use one of the other environment", field="environment")
-    return await call.runtime.endpoints.create(call.caller, sent.url, sent.enabled_events, sent.description)
+    scheme = MAILTO if sent.url.lower().startswith(f"{MAILTO}:") else "webhook"
+    return await call.runtime.endpoints.create(call.caller, sent.url, sent.enabled_events, sent.description, scheme=scheme)
 
 
 @operation("GET", "/api/v1/webhooks", tag="Webhooks", access=_READ, query=Paging, gives=Webhook, many=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HOME: Final = "/app/security"
 _HTML: Final = "text/html"
+# With no referrer at all, browsers say of a form that it is sent from nowhere ("Origin: null"), and it could not be told from a forged one.
+_REFERRER: Final = {"Referrer-Policy": "same-origin"}
 # An address of this server: neither another host's, nor anything that browsers read as one.
 _OWN: Final = re.compile(r"/(?![/\\])[!-~]*", re.ASCII)
 
@@ -47,7 +49,10 @@ def show(
         **values,
     )
     return _with_cookies(
-        request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=problem and problem.headers)
+        request,
+        Response(
+            html, status_code=problem.status if problem else 200, media_type=_HTML, headers={**_REFERRER, **(problem.headers if problem else {})}
+        ),
     )
 
 

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from pepay_core.services.people.sessions import Opened
 
 _OPT: Final = {"access": USER, "page": True}
+# The first sign that is found decides: most browsers call themselves by the names of others too.
+_PROGRAMS: Final = (("Firefox/", "Firefox"), ("Edg", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("CriOS/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 _DONE: Final = {
     "name": "Your name is changed.",
     "password": "Your password is changed, and every other session has ended.",
@@ -154,8 +165,17 @@ async def _page(request: Request[Any, Any, Any], *, refusal: Refused | Unavailab
         done=done,
         email=people.accounts.email_of(present.user),
         factors=await people.second_factors.state(present),
-        sessions=await people.sessions.list(present),
+        sessions=[{**each, "browser": browser_name(each["agent"] or "")} for each in await people.sessions.list(present)],
     )
+
+
+def browser_name(agent: str) -> str:
+    """Return what a browser calls itself in the words of its users; the first part of anything else."""
+    program = next((name for sign, name in _PROGRAMS if sign in agent), None)
+    system = next((name for sign, name in _SYSTEMS if sign in agent), None)
+    if program is None:
+        return agent.partition(" ")[0][:40] or "Unknown browser"
+    return f"{program} on {system}" if system else program
 
 
 def _codes(request: Request[Any, Any, Any], secret: str, link: str, refusal: Refused | Unavailable | None = None) -> Response[str]:

@@ -81,6 +81,12 @@ class World:
             return [each.action for each in await tx.audit.after(0, 100)]
 
 
+@pytest.fixture(params=["sqlite"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that a test runs on: rules are tried on one, and what the engines decide on ``both``."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def vault() -> Vault:
     return Vault(bytes(range(32)))

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from databases import both
 
 from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from pepay_core.domain.roles import ROLES, Role
@@ -32,6 +33,7 @@ async def caller(world, shop, user):
     return await world.people.memberships.caller(user, shop.id, livemode=False)
 
 
+@both
 async def test_whoever_is_invited_registers_with_the_role_that_they_were_given(world, shop, owner):
     invited = await world.people.invitations.invite(await caller(world, shop, owner), "Eve@Example.com", "developer")
     assert (invited["email"], invited["role"], invited["link"]) == ("Eve@example.com", "developer", None)
@@ -49,6 +51,7 @@ async def test_whoever_is_invited_registers_with_the_role_that_they_were_given(w
     assert await world.actions() == ["user.created", "member.added", "invitation.created", "user.created", "member.added"]
 
 
+@both
 async def test_an_invitation_works_once_however_many_use_it_at_once(world, shop, owner):
     await world.people.invitations.invite(await caller(world, shop, owner), "eve@example.com", "viewer")
     ((_, _, token),) = await world.letters()
@@ -60,6 +63,7 @@ async def test_an_invitation_works_once_however_many_use_it_at_once(world, shop,
         await world.people.invitations.look(token)
 
 
+@both
 async def test_an_invitation_ends_after_a_week_when_it_is_withdrawn_and_when_another_is_sent(world, shop, owner):
     olga = await caller(world, shop, owner)
     first = await world.people.invitations.invite(olga, "eve@example.com", "viewer")
@@ -123,6 +127,7 @@ async def test_an_invitation_ends_with_the_power_of_whoever_sent_it(world, shop,
         await world.people.invitations.accept(token, PASSWORD)
 
 
+@both
 async def test_somebody_with_an_account_accepts_by_signing_in_with_that_address(world, shop, owner):
     await world.user("eve@example.com")
     await world.user("mallory@example.com")

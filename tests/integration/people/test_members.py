@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from databases import both
 
 from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, MerchantSuspended, NotFound
 from pepay_core.domain.merchants import SCOPES
@@ -66,6 +67,7 @@ async def test_a_suspended_merchant_has_no_callers_and_keeps_its_members(world, 
     assert await caller(world, shop, team[Role.OWNER])
 
 
+@both
 async def test_saving_a_merchants_preferences_does_not_end_its_suspension(world, shop):
     await world.store.run(lambda tx: tx.merchants.suspend(shop.id, world.clock.now()))
     await world.store.run(lambda tx: tx.merchants.save(shop))
@@ -74,6 +76,7 @@ async def test_saving_a_merchants_preferences_does_not_end_its_suspension(world,
         assert (await tx.merchants.get(shop.id)).suspended_at == world.clock.now()
 
 
+@both
 async def test_roles_are_changed_by_owners_and_admins_up_to_their_own(world, shop, team):
     member = await world.user("member@example.com")
     await world.member(shop, member, "viewer")
@@ -113,6 +116,7 @@ async def test_a_change_by_somebody_who_was_removed_meanwhile_is_refused(world, 
         await world.people.memberships.set_role(stale, team[Role.VIEWER].id, "developer")
 
 
+@both
 async def test_the_last_owner_cannot_leave_or_be_demoted(world, shop, team):
     line = Caller(shop.id, False, "command line", frozenset(SCOPES))
     owner = team[Role.OWNER]
@@ -129,6 +133,7 @@ async def test_the_last_owner_cannot_leave_or_be_demoted(world, shop, team):
         await caller(world, shop, owner)
 
 
+@both
 async def test_of_two_owners_who_demote_each_other_at_once_one_stays(world, shop, team):
     for number in range(5):
         first, second = team[Role.OWNER], await world.user(f"second{number}@example.com")
@@ -154,6 +159,7 @@ async def test_members_are_listed_with_their_addresses_for_those_who_may_see_the
         await world.people.memberships.list(await caller(world, shop, team[Role.VIEWER]))
 
 
+@both
 async def test_the_last_admin_of_the_platform_cannot_be_suspended(world):
     first = await world.user(is_admin=True)
     for change in (world.people.accounts.suspend(first.id, by=world.by), world.people.accounts.set_admin(first.id, is_admin=False, by=world.by)):
@@ -166,6 +172,7 @@ async def test_the_last_admin_of_the_platform_cannot_be_suspended(world):
         await world.people.accounts.suspend(second.id, by=world.by)
 
 
+@both
 async def test_a_merchant_is_suspended_and_goes_on_and_the_log_says_by_whom(world, shop):
     by = operator()
     suspended = await world.people.platform.suspend(by, shop.id)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from databases import both
 
 from pepay_core.domain.errors import Conflict, InvalidInput, NotFound, RateLimited, SignInFailed
 from pepay_core.domain.people import Level
@@ -23,6 +24,7 @@ async def asked(world, email="ada@example.com"):
     return [token for *_, token in await world.letters()][before:]
 
 
+@both
 async def test_a_link_gives_a_new_password_once_and_ends_every_session(world):
     await world.user()
     _, session = await world.signed_in()
@@ -53,6 +55,7 @@ async def test_an_unknown_address_is_answered_after_the_same_work_and_gets_nothi
     assert [to for to, *_ in await world.letters()] == ["ada@example.com"]
 
 
+@both
 async def test_a_link_lasts_half_an_hour_and_a_newer_one_takes_its_place(world):
     await world.user()
     (first,) = await asked(world)
@@ -120,6 +123,7 @@ async def test_only_a_digest_of_a_link_is_stored(world):
         assert await tx.letters.find(digest_of(token), Errand.RESET)
 
 
+@both
 async def test_an_address_is_changed_by_a_link_that_went_to_the_new_one(world):
     user = await world.user()
     found, session = await world.signed_in()
@@ -142,6 +146,7 @@ async def test_an_address_is_changed_by_a_link_that_went_to_the_new_one(world):
         await world.people.email_changes.confirm(token)
 
 
+@both
 async def test_nobody_takes_an_address_that_somebody_has(world):
     await world.user()
     await world.user("eve@example.com")

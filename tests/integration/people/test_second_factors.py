@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from authenticator import PRESENT, VERIFIED, Authenticator, encode
 from cryptography.hazmat.primitives.asymmetric import ec
+from databases import both
 
 from pepay_core.domain.errors import Conflict, Forbidden, InvalidInput, RateLimited, SignInFailed
 from pepay_core.domain.people import Level
@@ -47,6 +48,7 @@ async def with_passkey(world, email="ada@example.com"):
 
 
 class TestOneTimeCodes:
+    @both
     async def test_they_count_once_a_first_code_was_shown(self, world):
         await world.user()
         found, token = await world.signed_in()
@@ -87,6 +89,7 @@ class TestOneTimeCodes:
             with pytest.raises(SignInFailed):
                 await sign_in
 
+    @both
     async def test_a_code_works_once_however_many_show_it_at_once(self, world):
         await world.user()
         app, _ = await with_codes(world)
@@ -150,6 +153,7 @@ class TestOneTimeCodes:
 
 
 class TestRecoveryCodes:
+    @both
     async def test_each_works_once_however_many_show_it_at_once(self, world):
         await world.user()
         _, codes = await with_codes(world)
@@ -172,6 +176,7 @@ class TestRecoveryCodes:
         with pytest.raises(SignInFailed):
             await world.people.signing_in.with_second_factor((await world.signed_in("eve@example.com"))[0], code=codes[0])
 
+    @both
     async def test_new_ones_take_the_place_of_the_old_ones(self, world):
         await world.user()
         app, old = await with_codes(world)
@@ -190,6 +195,7 @@ class TestRecoveryCodes:
 
 
 class TestPasskeys:
+    @both
     async def test_one_that_was_added_signs_in_beside_the_password(self, world):
         await world.user()
         device, codes = await with_passkey(world)
@@ -209,6 +215,7 @@ class TestPasskeys:
             ("Laptop", int(world.clock.now().timestamp()))
         ]
 
+    @both
     async def test_a_challenge_works_once_even_where_the_answer_failed(self, world):
         await world.user()
         device, _ = await with_passkey(world)
@@ -252,13 +259,12 @@ class TestPasskeys:
         ]
         found, _ = await world.signed_in()
         await world.people.signing_in.with_second_factor(found, passkey=device.get(await world.people.second_factors.challenge(found)))
+        found, _ = await world.signed_in()
         for lie in lies:
-            found, _ = await world.signed_in()
             options, device.signatures = await world.people.second_factors.challenge(found), 1
             with pytest.raises(SignInFailed):
                 await world.people.signing_in.with_second_factor(found, passkey=device.get(options, **lie))
             await world.store.run(lambda tx, user=found.user: world.people.second_factors._slowing.forget(tx, second(user)))
-        found, _ = await world.signed_in()
         for answer in ({}, {"rawId": "!"}, {"rawId": 1}, {"id": "x", "rawId": encode(device.credential), "response": {}}):
             await world.people.second_factors.challenge(found)
             with pytest.raises(SignInFailed):
@@ -281,6 +287,7 @@ class TestPasskeys:
             await world.people.second_factors.finish_passkey(found, Authenticator().create(options))
         assert (await world.signed_in())[0].is_full
 
+    @both
     async def test_one_is_registered_once(self, world):
         await world.user()
         await world.user("eve@example.com")

@@ -118,7 +118,7 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
         server=ServerSettings(base_url="http://localhost:8000", security_contact="mailto:security@example.com"),
         database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path / 'pepay.db'}")),
         rates=RatesSettings(quorum=1),
-        limits=LimitsSettings(writes_per_minute=10_000, reads_per_minute=100_000, buyers_per_minute=10_000),
+        limits=LimitsSettings(writes_per_minute=10_000, reads_per_minute=100_000, buyers_per_minute=10_000, sign_ins_per_minute=10_000),
     )
 
 

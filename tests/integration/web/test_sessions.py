@@ -185,7 +185,8 @@ FORGERIES = [
     {"x-csrf-token": "a" * 43},
     {"x-csrf-token": "ä"},
     {"origin": "https://evil.example"},
-    {"origin": "null"},
+    {"origin": "null", "sec-fetch-site": None},
+    {"origin": "null", "sec-fetch-site": "cross-site"},
     {"origin": "http://localhost:8001"},
     {"origin": "http://localhost"},
     {"origin": "http://localhost:8000.evil.example"},
@@ -213,6 +214,12 @@ async def test_an_old_browser_that_names_no_origin_is_left_to_the_token(web):
     bare = {"origin": None, "sec-fetch-site": None}
     assert (await person.ask("PATCH", "/api/v1/user", json={"name": "Ada"}, headers=bare)).status_code == 200
     assert (await person.ask("PATCH", "/api/v1/user", json={"name": "Ada"}, headers={**bare, "x-csrf-token": None})).status_code == 403
+
+
+async def test_a_form_of_a_page_that_tells_nobody_where_it_is_counts_as_ours(web):
+    person = await member(web)
+    headers = {"origin": "null", "sec-fetch-site": "same-origin"}
+    assert (await person.ask("PATCH", "/api/v1/user", json={"name": "Ada"}, headers=headers)).status_code == 200
 
 
 async def test_a_cookie_that_stands_twice_is_none(web):

@@ -47,7 +47,7 @@ def serve(settings: Settings, orders: Orders) -> ThreadingHTTPServer:
             if length > _LARGEST:
                 self._send(413, "text/plain", b"Too large.")
             elif self.path == "/webhooks":
-                self._send(receive(orders, settings.secret, self.headers, body), "text/plain", b"")
+                self._send(receive(orders, settings.secret, dict(self.headers.items()), body), "text/plain", b"")
             elif self.path == "/orders":
                 self._order(body)
             else:
@@ -75,7 +75,7 @@ def serve(settings: Settings, orders: Orders) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing: addresses of orders are their buyers' business."""
 
     return ThreadingHTTPServer(("127.0.0.1", settings.port), Handler)

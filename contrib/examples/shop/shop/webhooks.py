@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 from standardwebhooks import Webhook, WebhookVerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shop.orders import Orders
 
 
-def receive(orders: Orders, secret: str, headers: Mapping[str, str], body: bytes) -> int:
+def receive(orders: Orders, secret: str, headers: dict[str, str], body: bytes) -> int:
     """Take an event and return the status to answer with.
 
     A signature that is wrong, or older than five minutes, is refused. What came already is accepted again and changes nothing, so that
     PePay need not send it a third time.
     """
     try:
-        event = Webhook(secret).verify(body, dict(headers))
+        event = Webhook(secret).verify(body, headers)
     except (WebhookVerificationError, ValueError):
         return 401
     if event["data"]["object"]["object"] != "invoice":

@@ -10,18 +10,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mail_server import Mailbox
 
+from pepay_core.domain.endpoints import Endpoint
 from pepay_core.domain.errors import Conflict, InvalidInput, NotFound
 from pepay_core.domain.mails import MailState
+from pepay_core.domain.merchants import Merchant
+from pepay_core.domain.people import Member, User
+from pepay_core.domain.roles import Role
+from pepay_core.http import AiohttpClient
 from pepay_core.secrets import Vault
 from pepay_core.services import carrying
+from pepay_core.services.callers import Caller
 from pepay_core.services.carrying import KEPT, PAUSES, Carrier
+from pepay_core.services.endpoints import Endpoints
 from pepay_core.services.mailing import WINDOW, Mailing
 from pepay_core.services.minting import Ids
+from pepay_core.services.noticing import Noticing
+from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.paging import Page
+from pepay_core.services.people.addressing import Emails
+from pepay_core.services.publishing import Outbox
 from pepay_core.testing.clock import FakeClock
+from pepay_core.testing.receiver import Receiver
 from pepay_email.notifier import MailNotifier
 from pepay_email.server import Server
 from pepay_email.settings import EmailSettings
+from pepay_webhook_hmac.notifier import WebhookNotifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -292,3 +305,87 @@ async def test_states_are_counted(mails, mailbox, store):
     async with store.read() as tx:
         assert await tx.mails.numbers() == {MailState.PENDING: 1, MailState.SENT: 0, MailState.FAILED: 1}
     assert [each["state"] for each in (await mails.mailing.page(Page(), state=MailState.FAILED)).items] == ["failed"]
+
+
+# --- what owners are told ------------------------------------------------------------------
+
+
+async def owners_of(mails, *addresses, suspended=()):
+    """Make a merchant with owners and a viewer, and return it."""
+    emails = Emails(mails.vault)
+    ids = Ids(mails.clock)
+    merchant = Merchant(ids.merchant(), "Ada's shop", mails.clock.now())
+
+    async def work(tx):
+        await tx.merchants.add(merchant)
+        for role, each in [*((Role.OWNER, each) for each in addresses), (Role.VIEWER, "viewer@example.com")]:
+            new = ids.user()
+            ended = mails.clock.now() if each in suspended else None
+            user = User(new, "Somebody", emails.seal(new, each), emails.digest(each), b"sealed", mails.clock.now(), suspended_at=ended)
+            await tx.users.add(user)
+            await tx.members.add(Member(merchant.id, new, role, mails.clock.now()))
+
+    await mails.store.run(work)
+    return merchant
+
+
+async def an_endpoint(mails, merchant, url):
+    ids = Ids(mails.clock)
+    endpoint = Endpoint(ids.endpoint(), merchant.id, False, "webhook", url, ("*",), b"sealed", mails.clock.now(), disabled_reason="gone")
+    await mails.store.run(lambda tx: tx.endpoints.add(endpoint))
+    return endpoint
+
+
+async def test_the_owners_are_told_of_an_endpoint_that_was_disabled_without_what_its_url_hides(mails, mailbox):
+    merchant = await owners_of(
+        mails, "ada@example.com", "bob@example.com", "gone@example.com", "jos\u00e9@example.com", suspended=("gone@example.com",)
+    )
+    endpoint = await an_endpoint(mails, merchant, "https://shop.example/hook/SECRET-PATH?token=SECRET-TOKEN")
+    await mails.store.run(lambda tx: Noticing(mails.mailing, mails.vault).endpoint_disabled(tx, endpoint))
+    await mails.send()
+    assert sorted(each.recipients[0] for each in mailbox.got) == ["ada@example.com", "bob@example.com"]
+    text = mailbox.got[0].text
+    assert "https://shop.example\n" in text
+    assert "it answered that it wants no more deliveries (410)" in text
+    assert f"PATCH /api/v1/webhooks/{endpoint.id}" in text
+    assert "SECRET" not in text
+
+
+async def test_an_endpoint_that_answers_410_is_disabled_and_its_owner_told_in_one_go(mails, mailbox):
+    merchant = await owners_of(mails, "ada@example.com")
+    caller = Caller(merchant.id, False, "key_1")
+    ids = Ids(mails.clock)
+    outbox = Outbox(mails.clock, ids, lambda _event: None)
+    async with Receiver() as receiver, AiohttpClient(allow_private=True) as http:
+        receiver.answer(410)
+        notifiers = {**mails.notifiers, "webhook": WebhookNotifier(http, mails.clock)}
+        endpoints = Endpoints(mails.store, notifiers, mails.vault, outbox, ids, mails.clock)
+        made = await endpoints.create(caller, receiver.url, ("*",))
+        dispatcher = Dispatcher(mails.store, notifiers, mails.vault, outbox, mails.clock, noticing=Noticing(mails.mailing, mails.vault))
+        await mails.store.run(lambda tx: outbox.publish(tx, "invoice.paid", merchant=merchant.id, livemode=False, subject="inv_1", obj={}))
+        await dispatcher.drain_once()
+    await mails.send()
+    (got,) = mailbox.got
+    assert got.message["Subject"] == "A webhook endpoint of Ada's shop was disabled"
+    assert made["id"] in got.text
+
+
+async def test_events_go_by_mail_to_members_alone(mails, mailbox):
+    merchant = await owners_of(mails, "ada@example.com")
+    caller = Caller(merchant.id, False, "key_1")
+    ids = Ids(mails.clock)
+    outbox = Outbox(mails.clock, ids, lambda _event: None)
+    endpoints = Endpoints(mails.store, mails.notifiers, mails.vault, outbox, ids, mails.clock)
+    made = await endpoints.create(caller, "mailto:ada@example.com", ("invoice.*",), scheme="mailto")
+    for url in ("mailto:stranger@example.com", "mailto:ada@example.com,eve@example.com", "mailto:ada@example.com?cc=eve@example.com"):
+        with pytest.raises(InvalidInput):
+            await endpoints.create(caller, url, ("*",), scheme="mailto")
+        with pytest.raises(InvalidInput):
+            await endpoints.update(caller, made["id"], url=url)
+    await mails.store.run(
+        lambda tx: outbox.publish(tx, "invoice.paid", merchant=merchant.id, livemode=False, subject="inv_1", obj={"id": "inv_1", "status": "paid"})
+    )
+    await Dispatcher(mails.store, mails.notifiers, mails.vault, outbox, mails.clock).drain_once()
+    (got,) = mailbox.got
+    assert got.recipients == ["ada@example.com"]
+    assert "status: paid" in got.text

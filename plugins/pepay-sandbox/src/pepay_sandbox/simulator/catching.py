@@ -75,8 +75,9 @@ def _page(name: str, caught: list[Caught]) -> str:
     entries = "".join(_entry(each) for each in caught) or "<p>Nothing yet. Register this page's address as a webhook, and something happens.</p>"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="5"><link rel="stylesheet" href="/x/sandbox/catch.css">'
-        f"<title>Caught by {escape(name)}</title></head><body><main><h1>Caught by <code>{escape(name)}</code></h1>{entries}</main></body></html>"
+        '<meta name="color-scheme" content="light dark"><link rel="icon" href="/static/mark.svg"><link rel="stylesheet" href="/x/sandbox/catch.css">'
+        f"<title>Caught by {escape(name)}</title></head><body><main><h1>Caught by <code>{escape(name)}</code></h1>"
+        f'<p><a href="">Look again</a></p>{entries}</main></body></html>'
     )
 
 
