@@ -27,8 +27,10 @@ def security(request: Request[Any, Any, Any]) -> Response[str]:
     lines = [
         f"Contact: {server.security_contact}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
-        f"Canonical: {server.base_url}/.well-known/security.txt",
     ]
+    if server.base_url.startswith("https://"):
+        # The one place that counts is reached by https (§2.5.2).
+        lines.append(f"Canonical: {server.base_url}/.well-known/security.txt")
     return Response("\n".join(lines) + "\n", media_type="text/plain")
 
 

@@ -33,6 +33,7 @@ WITHOUT = {
     "DeliveryRepository": {
         "claim": "the dispatcher delivers for all merchants",
         "hold": "the dispatcher: those that it claimed",
+        "renew": "the dispatcher: those that it claimed",
         "next_due": "the dispatcher delivers for all merchants",
         "page": "of an endpoint that was read for its merchant",
         "abandon": "of an endpoint that was read for its merchant",
@@ -85,6 +86,11 @@ WITHOUT = {
         "without_value": "the engine prices what has no price, whoever's it is",
     },
     "RefundRepository": {"of": "of an invoice that was read for its merchant, or whose client token was shown"},
+    "RetentionRepository": {
+        "attempts": "forgets what is old enough, whoever's it is",
+        "deliveries": "forgets what is old enough, whoever's it is",
+        "events": "forgets what is old enough, whoever's it is",
+    },
     "SweepRepository": {
         "known": "the engine: by what happened on a chain",
         "above": "the engine: by what happened on a chain",

@@ -44,7 +44,8 @@ class SealedRepository(Repository):
         column = _PLACES[place]
         table, key = column.table._meta.tablename, _key(column)  # noqa: SLF001
         if column.once_in not in {None, column.column} and record.sealed is None:
-            sql = f"UPDATE {table} SET {column.column} = {{}}, {column.once_in} = {_nothing(column)} WHERE {key} = {{}} AND {column.column} IS NULL RETURNING {key}"  # noqa: S608
+            emptied = f"{column.once_in} = {_nothing(column)}"
+            sql = f"UPDATE {table} SET {column.column} = {{}}, {emptied} WHERE {key} = {{}} AND {column.column} IS NULL RETURNING {key}"  # noqa: S608
             return bool(await self._raw(sql, sealed, record.key))
         sql = f"UPDATE {table} SET {column.column} = {{}} WHERE {key} = {{}} AND {column.column} = {{}} RETURNING {key}"  # noqa: S608
         return bool(await self._raw(sql, sealed, record.key, record.clear if record.sealed is None else record.sealed))

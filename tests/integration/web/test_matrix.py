@@ -30,7 +30,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 # The one list of what is open to anybody, beside the doors where people show who they are.
 PUBLIC = {
     "/.well-known/security.txt",
-    "/connect/token",
     "/embed/{name}",
     "/errors",
     "/errors/{code}",
@@ -49,6 +48,7 @@ DOORS = {
     "/api/v1/password-reset/confirm",
     "/api/v1/session",
     "/confirm-email",
+    "/connect/token",
     "/invitation",
     "/login",
     "/reset-password",

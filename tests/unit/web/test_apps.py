@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pepay_core.web.checkout.apps import app_links
+from pepay_core.web.templating import STATIC
 
 PAGE = "https://pay.example.com/pay/inv_1?token=a-b_c"
 NATIVE = "eip155:137/slip44:966"
@@ -44,3 +46,9 @@ def test_the_apps_of_solana_open_this_page_as_well():
 def test_there_are_none_where_no_app_could_follow():
     assert links("eip155:137", NATIVE, page="http://localhost:8000/pay/inv_1?token=x") == {}
     assert links("bip122:000000000019d6689c085ae165831e93", "bip122:000000000019d6689c085ae165831e93/slip44:0") == {}
+
+
+def test_they_are_for_those_who_point_with_a_finger():
+    sheet = (STATIC / "checkout.css").read_text()
+
+    assert re.search(r"\.apps\{display:none\}@media \(pointer:coarse\)\{\.apps\{display:grid\}\}", sheet)
