@@ -77,8 +77,8 @@ class Dispatcher:
         """Deliver until cancelled; then let what is under way end within the grace, and leave the rest to its lease."""
         try:
             async with asyncio.TaskGroup() as group:
+                renewing = group.create_task(self._renew())
                 try:
-                    renewing = group.create_task(self._renew())
                     with self._store.wakes.on(self.wake, DELIVERIES):
                         await self._loop(group)
                 finally:

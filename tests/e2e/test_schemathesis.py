@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,12 +18,14 @@ SCHEMATHESIS = Path(sys.executable).with_name("st")
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_nothing_that_can_be_generated_contradicts_the_document(world, tmp_path):
-    key = world.gateway.post("/api/v1/api-keys", {"name": "generator", "scopes": SCOPES, "writes_per_minute": 1_000_000})["key"]
+    scopes = [part for scope in SCOPES for part in ("--scope", scope)]
+    made = world.gateway.run("key", "create", "--name", "generator", "--writes-per-minute", "1000000", *scopes, "--json")
+    key = json.loads(made.stdout)["key"]
     run = subprocess.run(
         [
             SCHEMATHESIS, "run", f"{world.gateway.url}/schema/openapi.json", "--url", world.gateway.url, "--header", f"x-api-key: {key}",
             # A stream has no end to wait for.
-            "--exclude-path", "/api/v1/events/stream",
+            "--exclude-path-regex", "/stream$",
             "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--max-examples", EXAMPLES, "--generation-database", "none",
         ],
         cwd=tmp_path,
