@@ -67,7 +67,7 @@ async def _admit_at_the_door(connection: ASGIConnection[Any, Any, Any, Any], *, 
         await insist_on_own(connection, browsers.session_of(connection) or browsers.door_of(connection), page=True)
     else:
         browsers.insist_on_own_page(connection)
-    if connection.scope.get("method") not in SAFE:
+    if connection.scope.get("method", "GET") not in SAFE:
         await charge_door(connection)
 
 

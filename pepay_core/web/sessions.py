@@ -88,7 +88,7 @@ async def insist_on_own(connection: ASGIConnection[Any, Any, Any, Any], token: s
         browsers.insist_on_own_page(connection)
         return
     browsers.insist_on_own_page(connection, navigation=page)
-    if connection.scope.get("method") in SAFE:
+    if connection.scope.get("method", "GET") in SAFE:
         return
     given = connection.headers.get(HEADER)
     if given is None and isinstance(connection, Request) and is_form(connection):
@@ -130,7 +130,7 @@ def _first(connection: ASGIConnection[Any, Any, Any, Any], page: bool, otherwise
 
 def here(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Return where a browser may come back to: the page itself, never an address that only takes forms."""
-    if connection.scope.get("method") not in SAFE:
+    if connection.scope.get("method", "GET") not in SAFE:
         return "/app/security"
     query = connection.scope["query_string"].decode("latin-1")
     return connection.scope["path"] + (f"?{query}" if query else "")
