@@ -7,13 +7,12 @@ import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pepay_core import __version__
@@ -24,6 +23,8 @@ from pepay_core.egress import allowed, check_addresses, check_url, origin
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
+
+    from pepay_core.egress import ParsedTarget
 
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
     """Returns the IP addresses of a host name, or raises OSError; the number is the port."""
@@ -87,7 +88,8 @@ class AiohttpClient:
         if (exact.scheme, exact.raw_host, exact.port) != (target.scheme, target.host, target.port):
             raise InvalidInput("the URL can be read in two ways", field="url")
         plain = {**(headers or {}), "Accept-Encoding": "identity"}
-        return await self._call(self._for_users(), _Request("POST", exact, body, plain, timeout, limit, cut=True))
+        request = _Request("POST", exact, body, plain, timeout, limit, cut=True, target=target)
+        return await self._call(self._for_users(), request)
 
     async def check_public(self, url: str) -> None:
         """Raise InvalidInput or EgressRefused when ``post_public`` could never go there; a name that does not resolve yet passes."""
@@ -151,22 +153,13 @@ class AiohttpClient:
     async def _call(self, session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
         # aiohttp's errors quote the URL, and a URL may hold a key: they are neither repeated nor chained.
         where = origin(str(request.url))
-        tries = request.tries
         try:
             async with asyncio.timeout(request.timeout):
-                while True:
-                    tries -= 1
-                    used = _Connection()
-                    try:
-                        return await _exchange(session, request, used)
-                    except (aiohttp.ServerDisconnectedError, ConnectionError):
-                        # The other side had closed a connection that was kept; one that is made for this request is no such thing.
-                        if not used.again:
-                            raise
-                        tries += 1
-                    except aiohttp.ClientConnectorError:  # aiohttp itself repeats a GET whose connection breaks later
-                        if not tries:
-                            raise
+                *others, last = await self._ways(request)
+                for each in others:
+                    with contextlib.suppress(aiohttp.ClientConnectorError):  # aiohttp itself repeats a GET whose connection breaks later
+                        return await _sent(session, each)
+                return await _sent(session, last)
         except TimeoutError:
             raise Unavailable(f"{where} did not answer within {request.timeout:g} s") from None
         except _TooLarge:
@@ -175,6 +168,25 @@ class AiohttpClient:
             raise InvalidInput("not an HTTP URL", field="url") from None
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(f"{where}: {_reason(exc)}") from None
+
+    async def _ways(self, request: _Request) -> list[_Request]:
+        """Return what to try in turn. Where a user named the host, that is every address which the name has now, and all of them were judged.
+
+        Connections that are kept are kept by address, so none is taken for a name that leads elsewhere by now.
+        """
+        target = request.target
+        if target is None:
+            return [request] * request.tries
+        if target.address is not None:
+            return [request]
+        try:
+            addresses = await self._resolver(target.host, target.port)
+        except TimeoutError:
+            raise
+        except OSError:
+            raise Unavailable(f"{origin(target.url)}: the host name does not resolve") from None
+        check_addresses(addresses, allow_private=self._allow_private)
+        return [request.at(address, target) for address in addresses]
 
     def _for_operators(self) -> aiohttp.ClientSession:
         if self._trusted is None:
@@ -186,10 +198,7 @@ class AiohttpClient:
     def _for_users(self) -> aiohttp.ClientSession:
         if self._public is None:
             connector = aiohttp.TCPConnector(
-                resolver=_CheckedResolver(self._resolver, allow_private=self._allow_private),
                 socket_factory=self._open_socket,
-                use_dns_cache=False,
-                # A connection that stays leads to the address that was judged when it was made.
                 keepalive_timeout=10,
                 happy_eyeballs_delay=None,
                 limit=128,
@@ -216,7 +225,7 @@ class AiohttpClient:
         )
 
     def _open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
-        # aiohttp asks no resolver about IP addresses; every connection passes here.
+        # Every connection passes here, whatever was judged before.
         family, kind, protocol, _, address = info
         if not self._allow_private and not allowed(address[0]):
             raise EgressRefused("the URL leads to an address that is not public", field="url")
@@ -225,7 +234,7 @@ class AiohttpClient:
     async def _system_resolver(self, host: str, port: int) -> Sequence[str]:
         if self._threads is None:
             # Threads of its own: a user's name server that stalls must not hold up the lookups of everybody else.
-            self._threads = ThreadPoolExecutor(32, "pepay-egress")
+            self._threads = ThreadPoolExecutor(64, "pepay-egress")
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _getaddrinfo, host, port)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
@@ -260,32 +269,6 @@ class Following:
             yield rest
 
 
-class _CheckedResolver(AbstractResolver):
-    """Hands the connector the addresses of a name if all of them are public, so that what was checked is what is connected to."""
-
-    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
-        self._resolver = resolver
-        self._allow_private = allow_private
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:  # noqa: ARG002 (aiohttp's signature)
-        addresses = await self._resolver(host, port)
-        check_addresses(addresses, allow_private=self._allow_private)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address in addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class _Request:
     method: str
@@ -296,6 +279,15 @@ class _Request:
     limit: int
     tries: int = 1
     cut: bool = False
+    target: ParsedTarget | None = None
+    server: str | None = None
+    """The name that a certificate must bear, where the URL has an address in its place."""
+
+    def at(self, address: str, target: ParsedTarget) -> _Request:
+        """Return the same request, sent to this address."""
+        assert isinstance(self.url, URL)
+        headers = {**(self.headers or {}), "Host": urlsplit(target.url).netloc}
+        return replace(self, url=self.url.with_host(address), headers=headers, server=target.host)
 
 
 @dataclass(slots=True)
@@ -314,10 +306,29 @@ class _TooLarge(Exception):
     """The answer is larger than the caller allows."""
 
 
+async def _sent(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
+    while True:
+        used = _Connection()
+        try:
+            return await _exchange(session, request, used)
+        except (aiohttp.ServerDisconnectedError, ConnectionError):
+            # The other side had closed a connection that was kept; one that is made for this request is no such thing.
+            if not used.again:
+                raise
+
+
 async def _exchange(session: aiohttp.ClientSession, request: _Request, used: _Connection) -> HttpResponse:
     # What is large is sent in parts, so that nothing else has to wait for it.
     body = BytesIO(request.body) if request.body is not None and len(request.body) > _WHOLE_BYTES else request.body
-    asked = session.request(request.method, request.url, data=body, headers=request.headers, allow_redirects=False, trace_request_ctx=used)
+    asked = session.request(
+        request.method,
+        request.url,
+        data=body,
+        headers=request.headers,
+        allow_redirects=False,
+        trace_request_ctx=used,
+        server_hostname=request.server,
+    )
     async with asked as answer:
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()

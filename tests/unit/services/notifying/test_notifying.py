@@ -454,7 +454,9 @@ async def test_an_event_of_this_process_is_delivered_without_time_passing(post):
 
 async def test_events_of_another_process_are_noticed_without_a_wake(post):
     await post.endpoint()
-    elsewhere = replace(post, store=DatabaseStore(post.store.database, post.clock))
+    store = DatabaseStore(post.store.database, post.clock)
+    store.use(post.vault)
+    elsewhere = replace(post, store=store)
     async with running(elsewhere.dispatcher(poll=2)):
         await until(lambda: post.clock.sleeping)
         await post.publish()

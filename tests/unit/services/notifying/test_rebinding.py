@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pepay_core.testing.receiver import Receiver
 
-PUBLIC = "93.184.216.34"
+PUBLIC, ELSEWHERE = "93.184.216.34", "93.184.216.35"
 PUBLIC_6 = "2606:2800:220:1:248:1893:25c8:1946"
 
 
@@ -360,13 +360,26 @@ async def test_a_connection_that_is_kept_alive_is_not_taken_for_a_name_that_lead
     assert (trap.came, hits(receiver), connected) == (0, [], [PUBLIC])
 
 
+async def test_a_connection_that_is_kept_is_used_again_only_for_a_name_that_still_has_its_address(post, dispatching, connected, receiver):
+    moves = itertools.chain([[PUBLIC]] * 2, [[ELSEWHERE]] * 2, [[PUBLIC]])
+    async with client(moves) as (http, server):
+        dispatching(http)
+        for _ in range(4):
+            assert (await http.post_public("http://shop.example/", b"{}")).status == 200
+        assert (await http.post_public("http://other.example/", b"{}")).status == 200
+        assert server.asked == 5
+    assert connected == [PUBLIC, ELSEWHERE, PUBLIC]
+    assert {each.headers["host"] for each in receiver.requests} == {"shop.example", "other.example"}
+
+
 async def test_an_alternative_service_that_a_receiver_offers_is_not_used(post, dispatching, trap, connected, receiver):
     receiver.answer(Answer(200, headers={"Alt-Svc": f'h2="127.0.0.1:{trap.port}"; ma=86400', "Refresh": f"0; url=http://127.0.0.1:{trap.port}/"}))
     async with client(sequence([PUBLIC])) as (http, _):
         dispatching(http)
         for _ in range(3):
             assert (await http.post_public("http://shop.example/", b"{}")).status == 200
-    assert (trap.came, hits(receiver), connected) == (0, [], [PUBLIC] * 3)
+    assert len(receiver.requests) == 3
+    assert (trap.came, hits(receiver), set(connected)) == (0, [], {PUBLIC})
 
 
 async def test_changing_the_url_of_an_endpoint_is_checked_as_registering_it_is(post, dispatching, trap, connected, receiver):
