@@ -99,6 +99,7 @@ class Refunding:
             )
             await tx.refunds.add(refund)
             await self._tell(tx, refund, events.REFUND_CREATED)
+            await _renew(tx, invoice)
             if wanted.reason is RefundReason.PARTIAL and invoice.closed_at is None:
                 await self._settling.settle(
                     tx, invoice.id, Change(decision=Decision(Action.CANCEL, now, "the buyer asked the money back", _BUYER)), {}
@@ -176,6 +177,7 @@ class Refunding:
                     raise Conflict(f"the refund is {refund.status}")
                 return self._view(refund)
             await tx.refunds.save(changed)
+            await _renew(tx, invoice)
             if kind is not None:
                 await self._tell(tx, changed, kind, {"status": str(refund.status)})
             if status is RefundStatus.COMPLETED and await self._all_went_back(tx, invoice):
@@ -227,3 +229,8 @@ class Refunding:
             "amount": units_text(units, decimals, stable=bool(token and token.stable)),
             "amount_base_units": str(units),
         }
+
+
+async def _renew(tx: Transaction, invoice: Invoice) -> None:
+    """Make a new version of an invoice whose refunds have changed: its page shows them, and looks again at every version."""
+    await tx.invoices.save(replace(invoice, version=invoice.version + 1))

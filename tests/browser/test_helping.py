@@ -89,12 +89,15 @@ def test_an_excess_is_asked_back_and_sent(pages, town, screen):
     page.shows("My shop decides.")
     seen(page, "claimed")
 
+    followed = pages.open(invoice["payment_url"], screen)
+    followed.shows("My shop decides.")
+    followed.mark()
     (refund,) = town.gateway.get(f"/api/v1/refunds?invoice={invoice['id']}")["data"]
     assert refund["address"].lower() == BUYER.lower()
     town.gateway.post(f"/api/v1/refunds/{refund['id']}/complete", {"transaction": town.send("USDC", BUYER, 10_010_000)}, 200)
-    page.open(invoice["payment_url"])
-    page.shows("It was sent back to you.")
-    seen(page, "refund-sent")
+    followed.shows("It was sent back to you.")
+    assert followed.marked
+    seen(followed, "refund-sent")
 
 
 def test_asking_a_part_back_cancels_the_order(pages, town):
