@@ -134,9 +134,7 @@ def list_keys(invocation: Invocation, *, merchant_id: str | None, json_: bool) -
         as_json(found)
     else:
         now = int(time.time())
-        rows = [
-            [each["id"], "yes" if each["livemode"] else "no", each["name"], _state(each, now), _day(each["last_used_at"])] for each in found
-        ]
+        rows = [[each["id"], "yes" if each["livemode"] else "no", each["name"], _state(each, now), _day(each["last_used_at"])] for each in found]
         as_table(["KEY", "LIVE", "NAME", "STATE", "LAST USED"], rows)
 
 

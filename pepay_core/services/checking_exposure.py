@@ -7,9 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
+from pepay_core.certificates import read_certificate
 from pepay_core.contracts.check import Check, Finding, Verdict
 
 if TYPE_CHECKING:
@@ -67,25 +65,23 @@ class ExposureCheck(Check):
         if not self._https:
             findings.append(_certificate_problem("there is a certificate, and base_url is not https", "set base_url to the https address"))
         try:
-            chain = x509.load_pem_x509_certificates(files[0].read_bytes())
-            key = load_pem_private_key(files[1].read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as exc:
+            certificate = read_certificate(*files)
+        except (OSError, ValueError) as exc:
             return [
                 *findings,
                 _certificate_problem(f"the files cannot be read ({type(exc).__name__})", "give a certificate chain and its key in PEM"),
             ]
-        leaf, now = chain[0], datetime.now(UTC)
-        form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if leaf.public_key().public_bytes(*form) != key.public_key().public_bytes(*form):
+        now = datetime.now(UTC)
+        if not certificate.fits_key:
             findings.append(_certificate_problem("the key is not the certificate's", "give the key that the certificate was made for"))
-        if leaf.not_valid_after_utc <= now:
-            findings.append(_certificate_problem(f"the certificate expired at {leaf.not_valid_after_utc:%Y-%m-%d}", "renew it"))
-        elif leaf.not_valid_after_utc - now < _SOON:
-            days = (leaf.not_valid_after_utc - now).days
+        if certificate.until <= now:
+            findings.append(_certificate_problem(f"the certificate expired at {certificate.until:%Y-%m-%d}", "renew it"))
+        elif certificate.until - now < _SOON:
+            days = (certificate.until - now).days
             findings.append(Finding(Verdict.WARNING, "server.tls_certificate", f"the certificate expires in {days} days", "renew it in time"))
-        if leaf.not_valid_before_utc > now:
+        if certificate.since > now:
             findings.append(_certificate_problem("the certificate is not valid yet", "look at this machine's clock"))
-        if not any(_matches(name, self._host) for name in _names(leaf)):
+        if not certificate.is_for(self._host):
             findings.append(_certificate_problem(f"the certificate is not for {self._host}", "get one for the name in base_url"))
         return findings
 
@@ -124,18 +120,3 @@ def _open_to_all(path: Path) -> bool:
         return bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:
         return False
-
-
-def _names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
-
-
-def _matches(name: str, host: str) -> bool:
-    name, host = name.lower().rstrip("."), host.lower().rstrip(".")
-    if name.startswith("*."):
-        return host.partition(".")[2] == name[2:]
-    return name == host

@@ -11,6 +11,7 @@ MAY_IMPORT = {
     "pepay_core.hookspecs": ["domain", "contracts"],
     "pepay_core.log": [],
     "pepay_core.clock": [],
+    "pepay_core.certificates": [],
     "pepay_core.egress": ["domain"],
     "pepay_core.http": ["domain", "contracts", "egress"],
     "pepay_core.plugins": ["domain", "contracts", "hookspecs", "plugins", "settings", "log"],
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "pepay_core.relying": ["domain"],
     "pepay_core.services": ["domain", "contracts", "plugins.catalogue", "secrets", "tokens", "passwords", "relying", "services"],
     # What doctor asks includes whether the configuration is wise.
-    "pepay_core.services.checking_exposure": ["domain", "contracts", "settings"],
+    "pepay_core.services.checking_exposure": ["domain", "contracts", "settings", "certificates"],
     "pepay_core.services.checking": ["domain", "contracts", "plugins.catalogue", "services", "settings"],
     "pepay_core.storage": ["domain", "contracts", "services", "secrets", "settings", "log", "storage"],
     "pepay_core.web": [
@@ -97,7 +98,7 @@ HOMES = {
     "aiosmtplib": [],
     "pydantic": ["pepay_core.settings", "pepay_core.plugins.settings", "pepay_core.plugins.validating"],
     "pydantic_settings": ["pepay_core.settings"],
-    "cryptography": ["pepay_core.secrets"],
+    "cryptography": ["pepay_core.certificates", "pepay_core.secrets"],
     "argon2": ["pepay_core.passwords"],
     "webauthn": ["pepay_core.relying"],
     "click": ["pepay_core.cli", "pepay_core.hookspecs"],
