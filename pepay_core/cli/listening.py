@@ -140,12 +140,15 @@ async def _key(invocation: Invocation, wishes: _Wishes) -> AsyncIterator[tuple[s
     from pepay_core.cli.keys import opened_keys, owner_of, whose
     from pepay_core.secrets import open_vault
     from pepay_core.services.keeping_keys import KeyRequest
+    from pepay_core.services.unlocking import unlock
 
     async with opened_keys(invocation) as (store, keys):
         merchant = await whose(store, wishes.merchant)
         async with store.begin() as tx:
             made, text = await keys.issue(tx, merchant, KeyRequest("pepay listen", (_SCOPE,), 24 * 3600), livemode=False)
-        seed = open_vault(invocation.settings, invocation.environ).derive("listen") + merchant.encode()
+        vault = open_vault(invocation.settings, invocation.environ)
+        await unlock(store, vault)
+        seed = vault.derive("listen") + merchant.encode()
         try:
             yield text, wishes.secret or _secret(seed)
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -44,6 +46,25 @@ def until(condition: Any, what: str, seconds: float = SECONDS) -> Any:
     pytest.fail(f"waited {seconds} s for {what}; last answer: {last!r}")
 
 
+class _Server(ThreadingHTTPServer):
+    """Answers on connections that clients keep, until it hangs up."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        self._held: list[socket.socket] = []
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._held.append(request)
+        super().process_request(request, client_address)
+
+    def hang_up(self) -> None:
+        for each in self._held:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
 class Listening:
     """An HTTP server in a thread, on a port of its own."""
 
@@ -70,8 +91,7 @@ class Listening:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -82,6 +102,7 @@ class Listening:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self._thread.join()
 
 
