@@ -35,7 +35,7 @@ class Dispatcher:
     """Claims due deliveries, makes each in its own task, and records what came of it.
 
     Several processes may run one each. What a process has claimed and not recorded when it dies is due again when ``lease`` ends; while it lives,
-    it renews its claims.
+    it renews its claims. So the lease is short: until it ends, what a dead process had under way also keeps others from the endpoints' slots.
     In seconds: ``deadline`` bounds an attempt, ``poll`` the time until events of other processes are noticed, and ``grace`` how long
     attempts that are under way may go on after the dispatcher was told to stop.
     """
@@ -50,7 +50,7 @@ class Dispatcher:
         *,
         concurrency: int = 64,
         per_endpoint: int = 4,
-        lease: timedelta = timedelta(seconds=10),
+        lease: timedelta = timedelta(seconds=4),
         deadline: float = 15,
         poll: float = 1,
         grace: float = 3,
@@ -118,7 +118,9 @@ class Dispatcher:
 
     async def _renew(self) -> None:
         while True:
-            await self._clock.sleep(self._lease.total_seconds() / 3)
+            await self._clock.sleep(self._lease.total_seconds() / 4)
+            if not self._running:
+                continue
             now = self._clock.now()
             try:
                 await self._store.run(lambda tx, now=now: tx.deliveries.renew(set(self._running.values()), now, now + self._lease))

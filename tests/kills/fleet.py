@@ -103,18 +103,24 @@ class Fleet:
         return [each.port for each in self.members if each.role != "worker"]
 
     def harass(self, seconds: float, chance: random.Random, note: Callable[[str], None]) -> None:
-        """For so long, kill one at random, or end it, or hold it up for longer than its leases last; then let all of them run."""
+        """For so long, kill one at random, or end it, or hold it up for longer than its leases last; then let all of them run.
+
+        One of each role is killed first of all, so that no course of events goes without.
+        """
         until = time.monotonic() + seconds
+        roles = sorted({each.role for each in self.members})
+        owed = chance.sample(roles, len(roles))
         held: list[threading.Thread] = []
         while time.monotonic() < until:
             time.sleep(chance.uniform(1.0, 3.0))
-            role = chance.choice(sorted({each.role for each in self.members}))
+            role = owed[0] if owed else chance.choice(roles)
             able = [each for each in self.members if each.role == role and each.ready.is_set()]
             others_ready = len(able) > 1 or len([each for each in self.members if each.role == role]) == 1
             if not able or not others_ready:
                 continue
             victim = chance.choice(able)
-            what = chance.choices(["kill", "end", "hold"], [7, 2, 2])[0]
+            what = "kill" if owed else chance.choices(["kill", "end", "hold"], [7, 2, 2])[0]
+            del owed[:1]
             self.done[f"{what} {role}"] += 1
             note(f"{what} {role}")
             if what == "hold":

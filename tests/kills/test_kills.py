@@ -179,6 +179,7 @@ def test_nothing_is_lost_and_nothing_happens_twice_while_processes_are_killed(tm
         check_orders(client, buyers.orders)
         check_events(client, buyers.orders, shops, follower, first["id"])
         asyncio.run(check_books(gateway.made, database or f"sqlite:///{tmp_path / 'pepay.db'}", buyers.orders))
+        assert all(fleet.done[f"kill {role}"] for role in roles)
         assert client.faults == []
         assert follower.refused == []
         assert all(code == 0 for _, code in fleet.exits), fleet.exits
