@@ -101,13 +101,12 @@ class Attesting:
         """Read all of it again, and compare with the head and with anchors that were kept; ``progress`` is told of how many are done."""
         flaws: list[Flaw] = []
         wanted = dict(anchors or {})
-        last = START
-        async with self._store.read() as tx:
-            sealed = await tx.audit.head()
-            head = await self._head(tx, sealed, flaws)
-            _compare(wanted, last, flaws)
-            seen, there = 0, await tx.audit.count()
-            try:
+        last, head = START, None
+        try:
+            async with self._store.read() as tx:
+                head = await self._head(tx, await tx.audit.head(), flaws)
+                _compare(wanted, last, flaws)
+                seen, there = 0, await tx.audit.count()
                 async for entry in _entries(tx):
                     flaws += self._flaws(last, entry)
                     last = Head(entry.sequence, entry.mac)
@@ -115,12 +114,11 @@ class Attesting:
                     seen += 1
                     if progress is not None:
                         progress(seen, there)
-            except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
-                # SQLite stores anything in any column.
-                flaws.append(Flaw(last.count, f"what follows cannot be read ({type(exc).__name__})"))
-            else:
                 if seen != there:
                     flaws.append(Flaw(last.count, f"{there - seen} entries stand outside of the order"))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+            # SQLite stores anything in any column.
+            flaws.append(Flaw(last.count, f"what follows cannot be read ({type(exc).__name__})"))
         if head is not None and head != last:
             gone = head.count - last.count
             said = f"the last {gone} entries are gone" if gone > 0 else "the entries at the end are not those that the head knows"

@@ -36,6 +36,11 @@ def branding(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     """Return the look with the given choices put in, None taking one back; raises InvalidInput naming the field."""
     changed = dict(present)
     for key, value in given.items():
+        if key == "logo":
+            # What was read can be written back; another one is an image, and comes by itself.
+            if value != present.get("logo"):
+                raise InvalidInput("is put with POST /api/v1/merchant/logo and taken away with DELETE", field="branding.logo")
+            continue
         # The older name of the accent.
         name = "accent" if key == "color" else key
         if value is not None:

@@ -19,7 +19,7 @@ _TOLD: Final = ("status", "fulfil", "timing", "resolution", "amount_paid", "amou
 def invoice_example(kind: str, invoice: dict[str, Any], ids: Ids, now: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a real unpaid invoice as it would be told by an event of a type, and what it was before."""
     amount = invoice["amount"]
-    half, more = _times(amount, Decimal("0.5")), _times(amount, Decimal("1.25"))
+    quarter, half, more = (_times(amount, Decimal(part)) for part in ("0.25", "0.5", "1.25"))
     paid = {"status": "paid", "fulfil": True, "amount_paid": amount, "amount_remaining": _times(amount, Decimal(0)), "paid_at": now}
     under = {"status": "underpaid", "amount_paid": half, "amount_remaining": _minus(amount, half)}
     states: dict[str, Callable[[], dict[str, Any]]] = {
@@ -50,7 +50,7 @@ def invoice_example(kind: str, invoice: dict[str, Any], ids: Ids, now: int) -> t
     before = {
         "invoice.reverted": {**invoice, "status": "processing", "amount_remaining": _times(amount, Decimal(0))},
         "invoice.resolved": {**invoice, **under, "resolution": "pending"},
-        "invoice.partial_payment": {**invoice, **under},
+        "invoice.partial_payment": {**invoice, **under, "amount_paid": quarter, "amount_remaining": _minus(amount, quarter)},
         "invoice.reopened": {**invoice, "status": "expired", "expires_at": now},
     }.get(kind, invoice)
     after = {**invoice, **states[kind](), "version": invoice["version"] + 1}

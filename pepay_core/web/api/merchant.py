@@ -51,6 +51,7 @@ class BrandingSent(Sent):
     auto_return: bool | UnsetType | None = UNSET
     support_email: Annotated[str, Meta(max_length=255)] | UnsetType | None = UNSET
     support_url: Annotated[str, Meta(max_length=700)] | UnsetType | None = UNSET
+    logo: Annotated[str, Meta(max_length=100, description="As read: another one has an address of its own.")] | UnsetType | None = UNSET
 
 
 class PutLogo(Sent):

@@ -39,7 +39,7 @@ async def test_a_key_comes_back_as_it_was_and_is_touched(store, samples, merchan
         await tx.keys.save(replace(key, revoked_at=samples.now))
         await tx.keys.touch(key.id, samples.now)
     async with store.read() as tx:
-        assert await tx.keys.get(merchant.id, key.id) == replace(key, revoked_at=samples.now, last_used_at=samples.now)
+        assert await tx.keys.get(merchant.id, key.id, livemode=False) == replace(key, revoked_at=samples.now, last_used_at=samples.now)
         assert (await tx.keys.page(merchant.id, livemode=False, page=Page())).items[0].id == key.id
         assert (await tx.keys.page(merchant.id, livemode=True, page=Page())).items == ()
 
@@ -100,7 +100,7 @@ async def test_a_malformed_id_is_not_found(store, merchant, id):
         for look in (
             tx.invoices.get(merchant.id, id, livemode=False),
             tx.payments.get(merchant.id, id, livemode=False),
-            tx.keys.get(merchant.id, id),
+            tx.keys.get(merchant.id, id, livemode=False),
             tx.wallets.get(merchant.id, id),
             tx.events.get(merchant.id, id, livemode=False),
             tx.endpoints.get(merchant.id, id, livemode=False),
@@ -379,7 +379,7 @@ async def test_moments_keep_their_microseconds_and_come_back_in_utc(store, sampl
         key = samples.key(merchant, created_at=at)
         async with store.begin() as tx:
             await tx.keys.add(key)
-            found = (await tx.keys.get(merchant.id, key.id)).created_at
+            found = (await tx.keys.get(merchant.id, key.id, livemode=False)).created_at
         assert found == at
         assert found.utcoffset() == timedelta(0)
 
