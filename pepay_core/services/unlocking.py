@@ -24,25 +24,17 @@ RETIRED: Final = "retired-key"
 KEY_CHECK: Final = "key_check"
 """The fact that tells which master key this database was made with, or was last given."""
 
-ROOT_BYTES: Final = 32
-_ALL_SEALED: Final = b"\x01"
-"""What follows the root in its record once nothing is stored in clear any more."""
 
 _APART: Final = "previous_secrets_apart"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What the keyring says: the root, the retired keys, and whether more than the present key may start a server.
-
-    ``all_sealed``: nothing is stored in clear any more where sealed records belong. It is said within the sealed root, where only who
-    has the master key can say it or take it back.
-    """
+    """What the keyring says: the root, the retired keys, and whether more than the present key may start a server."""
 
     root: bytes
     retired: tuple[bytes, ...]
     replacing: bool
-    all_sealed: bool
 
 
 async def unlock(store: Store, vault: Vault) -> Keys:
@@ -52,7 +44,7 @@ async def unlock(store: Store, vault: Vault) -> Keys:
     """
     keys = await store.run(lambda tx: read(tx, vault))
     vault.know(*keys.retired)
-    vault.unlock(keys.root, refuses_clear=keys.all_sealed)
+    vault.unlock(keys.root)
     store.use(vault)
     return keys
 
@@ -66,10 +58,10 @@ async def read(tx: Transaction, vault: Vault) -> Keys:
         await _enter(tx, vault, stored)
         stored = await tx.keyring.all()
     mine = _root(vault.key_id)
-    root, all_sealed = _read_root(vault.open(ROOT, mine, stored[mine]))
+    root = vault.open(ROOT, mine, stored[mine])
     retired = [vault.open(RETIRED, name, sealed) for name, sealed in stored.items() if name.startswith("retired:") and name.endswith(vault.key_id)]
     replacing = any(name.startswith("root:") and name != mine for name in stored)
-    return Keys(root, tuple(retired), replacing, all_sealed)
+    return Keys(root, tuple(retired), replacing)
 
 
 async def _enter(tx: Transaction, vault: Vault, stored: dict[str, bytes]) -> None:
@@ -77,7 +69,7 @@ async def _enter(tx: Transaction, vault: Vault, stored: dict[str, bytes]) -> Non
     known = await tx.facts.get(KEY_CHECK)
     if not stored and known is None:
         await tx.facts.put(KEY_CHECK, vault.key_check())
-        await _add(tx, vault, (vault.root or secrets.token_bytes(ROOT_BYTES)) + _ALL_SEALED)
+        await _add(tx, vault, vault.root or secrets.token_bytes(32))
         return
     for each in vault.other_ids:
         if (sealed := stored.get(_root(each))) is not None:
@@ -110,20 +102,7 @@ async def admit(tx: Transaction, vault: Vault, *, beside: str) -> None:
     if _root(beside) not in await tx.keyring.all(lock=True):
         raise ConfigError("the master key was replaced meanwhile by somebody else", hint="nothing is left to do")
     assert vault.root is not None
-    await _add(tx, vault, vault.root + (_ALL_SEALED if vault.refuses_clear else b""))
-
-
-async def close_to_clear(tx: Transaction, vault: Vault) -> None:
-    """Say that everything is sealed: whatever stands in clear from now on is refused."""
-    name = _root(vault.key_id)
-    stored = await tx.keyring.all(lock=True)
-    if name not in stored:
-        raise ConfigError("the master key was replaced meanwhile by somebody else", hint="run `pepay migrate` again")
-    root, all_sealed = _read_root(vault.open(ROOT, name, stored[name]))
-    if not all_sealed:
-        await tx.keyring.drop([name])
-        await tx.keyring.add(name, vault.seal(ROOT, name, root + _ALL_SEALED))
-    vault.unlock(root, refuses_clear=True)
+    await _add(tx, vault, vault.root)
 
 
 async def dismiss(tx: Transaction, vault: Vault) -> bool:
@@ -136,10 +115,6 @@ async def dismiss(tx: Transaction, vault: Vault) -> bool:
     await tx.keyring.drop([name for name in names if name not in wanted])
     await tx.facts.put(KEY_CHECK, vault.key_check())
     return True
-
-
-def _read_root(opened: bytes) -> tuple[bytes, bool]:
-    return opened[:ROOT_BYTES], opened[ROOT_BYTES:] == _ALL_SEALED
 
 
 def _root(key_id: str) -> str:

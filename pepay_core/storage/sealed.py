@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.services import endpoints, idempotency, mailing, recording
 from pepay_core.services.people import accounts, addressing, second_factors
 from pepay_core.storage.tables import (
-    AttemptRow,
     AuditHeadRow,
     AuditRow,
     EndpointRow,
@@ -28,7 +27,6 @@ from pepay_core.storage.tables import (
 if TYPE_CHECKING:
     from piccolo.table import Table
 
-ANSWER: Final = "receiver-answer"
 CUSTOMER: Final = "customer"
 EVENT: Final = "event-body"
 WALLET: Final = "wallet"
@@ -59,7 +57,6 @@ SEALED: Final = (
     SealedColumn(InvoiceRow, "customer", CUSTOMER, ("id",), once_in="customer_email"),
     SealedColumn(WalletRow, "material", WALLET, ("id",), once_in="value"),
     SealedColumn(EventRow, "body", EVENT, ("id",), once_in="body"),
-    SealedColumn(AttemptRow, "answer", ANSWER, ("delivery", "number"), once_in="excerpt"),
     SealedColumn(IdempotencyRow, "body", idempotency.PURPOSE, ("scope", "key")),
     SealedColumn(MailRow, "recipient", mailing.TO, ("id",)),
     SealedColumn(MailRow, "contents", mailing.VALUES, ("id",)),

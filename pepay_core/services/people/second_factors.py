@@ -145,9 +145,7 @@ class SecondFactors:
         if len(known) >= _MOST_PASSKEYS:
             raise Conflict(f"there are {_MOST_PASSKEYS} passkeys already")
         user = signed_in.user
-        return self._party.creation(
-            user.id, self._accounts.email_of(user), self._accounts.name_of(user), challenge, [each.credential for each in known]
-        )
+        return self._party.creation(user.id, self._accounts.email_of(user), user.name, challenge, [each.credential for each in known])
 
     async def finish_passkey(self, signed_in: SignedIn, answer: Mapping[str, Any], name: str = "") -> tuple[Opened, list[str]]:
         """Store the passkey that the device has made: every session ends, and a new one begins. Returns recovery codes, where there were none.

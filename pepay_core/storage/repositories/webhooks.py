@@ -12,7 +12,6 @@ from pepay_core.services.waking import DELIVERIES
 from pepay_core.storage.codecs import from_json, to_json
 from pepay_core.storage.repositories.events import event_of
 from pepay_core.storage.repositories.rows import Repository, missing
-from pepay_core.storage.sealed import ANSWER
 from pepay_core.storage.tables import AttemptRow, DeliveryRow, EndpointRow, EventRow
 
 if TYPE_CHECKING:
@@ -153,10 +152,10 @@ class DeliveryRepository(Repository):
 
     async def record(self, *attempts: Attempt) -> None:
         if attempts:
-            await self._insert(AttemptRow, *(self._attempt_row(each) for each in attempts))
+            await self._insert(AttemptRow, *(_attempt_row(each) for each in attempts))
 
     async def attempts(self, deliveries: Collection[DeliveryId]) -> list[Attempt]:
-        return [self._attempt(row) for row in await self._of(AttemptRow, AttemptRow.delivery, deliveries, order=[AttemptRow.seq])]
+        return [_attempt(row) for row in await self._of(AttemptRow, AttemptRow.delivery, deliveries, order=[AttemptRow.seq])]
 
     async def page(self, endpoint: EndpointId, *, page: Page) -> Slice[EventDelivery]:
         return await self._page(DeliveryRow, DeliveryRow.id, page, _delivery, scope=[DeliveryRow.endpoint == endpoint])
@@ -168,23 +167,6 @@ class DeliveryRepository(Repository):
             DeliveryRow.endpoint == endpoint,
             DeliveryRow.state == DeliveryState.PENDING.value,
         )
-
-    def _attempt_row(self, attempt: Attempt) -> dict[str, Any]:
-        row = f"{attempt.delivery} {attempt.number}"
-        return {
-            "delivery": attempt.delivery,
-            "number": attempt.number,
-            "made_at": attempt.at,
-            "status": attempt.status,
-            "error": attempt.error,
-            "excerpt": "",
-            "duration_ms": attempt.duration_ms,
-            "answer": self._session.seal(ANSWER, row, attempt.excerpt) if attempt.excerpt else None,
-        }
-
-    def _attempt(self, row: dict[str, Any]) -> Attempt:
-        excerpt = self._session.opened(ANSWER, f"{row['delivery']} {row['number']}", row["answer"], row["excerpt"])
-        return Attempt(row["delivery"], row["number"], row["made_at"], row["status"], row["error"], excerpt, row["duration_ms"])
 
 
 def _scope(merchant: MerchantId, *, livemode: bool) -> list[Any]:
@@ -237,6 +219,18 @@ def _delivery(row: dict[str, Any]) -> EventDelivery:
     return EventDelivery(**{**fields, "state": DeliveryState(row["state"])})
 
 
+def _attempt_row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "delivery": attempt.delivery,
+        "number": attempt.number,
+        "made_at": attempt.at,
+        "status": attempt.status,
+        "error": attempt.error,
+        "excerpt": attempt.excerpt,
+        "duration_ms": attempt.duration_ms,
+    }
+
+
 def _shares(waiting: Sequence[tuple[EndpointId, int]], limit: int) -> dict[EndpointId, int]:
     """Return how many each endpoint gets of ``limit``: one for each in turn, until there is no room or nothing left."""
     shares: dict[EndpointId, int] = {}
@@ -248,3 +242,7 @@ def _shares(waiting: Sequence[tuple[EndpointId, int]], limit: int) -> dict[Endpo
                 shares[endpoint] = turn + 1
                 limit -= 1
     return shares
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    return Attempt(row["delivery"], row["number"], row["made_at"], row["status"], row["error"], row["excerpt"], row["duration_ms"])

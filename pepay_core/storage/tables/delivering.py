@@ -71,7 +71,5 @@ class AttemptRow(Table, tablename="pepay_attempt", db=ENGINE):
     made_at = time()
     status = Integer(default=None, null=True)
     error = maybe_text()
-    # In clear before it was sealed; empty since.
     excerpt = text()
     duration_ms = BigInt()
-    answer = Bytea(default=None, null=True)

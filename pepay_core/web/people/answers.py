@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Response
@@ -11,15 +10,13 @@ from litestar import Response
 from pepay_core.domain.errors import RateLimited, Refused, Unavailable
 from pepay_core.web.asgi.facts import facts
 from pepay_core.web.problems import problem_of
-from pepay_core.web.sessions import browsers_of, runtime_of
+from pepay_core.web.sessions import browsers_of
 from pepay_core.web.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from litestar import Request
-
-    from pepay_core.domain.people import User
 
 HOME: Final = "/app/security"
 _HTML: Final = "text/html"
@@ -47,7 +44,7 @@ def show(
         csrf=browsers.csrf(token),
         refusal=None if refusal is None else told(refusal),
         done=done,
-        user=_called(request, known.signed_in.user) if known.signed_in and known.signed_in.is_full else None,
+        user=known.signed_in.user if known.signed_in and known.signed_in.is_full else None,
         here=request.scope["path"],
         **values,
     )
@@ -57,10 +54,6 @@ def show(
             html, status_code=problem.status if problem else 200, media_type=_HTML, headers={**_REFERRER, **(problem.headers if problem else {})}
         ),
     )
-
-
-def _called(request: Request[Any, Any, Any], user: User) -> User:
-    return replace(user, name=runtime_of(request).people.accounts.name_of(user))
 
 
 def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:
