@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from solana_engines import opened
@@ -179,6 +179,8 @@ async def test_payments_while_the_server_was_down_are_found_after_it_starts(sett
         if number % 10 == 0:
             cluster.tick(3)
     cluster.settle()
+    # The lease of the one that is gone has ended.
+    clock.jump(timedelta(minutes=1))
     async with opened(settings, cluster, clock, mint, buyer, wallet, caller) as after:
         await after.look()
         found = [await after.get(each) for each in invoices]
