@@ -10,7 +10,7 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["tests", "browser", "worlds", "fuzz", "lint", "types"]
+nox.options.sessions = ["tests", "stories", "browser", "worlds", "fuzz", "lint", "types"]
 
 SOURCES = ("pepay_core", "plugins", "contrib", "tests", "docs", "noxfile.py")
 
@@ -33,7 +33,8 @@ def sync(session: nox.Session, *groups: str) -> None:
 # Files begin in the order of their names: those with few tests are the long ones, and must not be left for the end.
 WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 # What takes long, or needs a browser, has a session of its own.
-APART = ("tests/simulation", "tests/browser", "tests/kills", "tests/e2e/test_schemathesis.py")
+STORIES = tuple(f"tests/e2e/test_{name}.py" for name in ("canaries", "crashes", "limits", "listen", "proxy"))
+APART = ("tests/simulation", "tests/browser", "tests/kills", "tests/e2e/test_schemathesis.py", *STORIES)
 QUICK = tuple(part for each in APART for part in ("--ignore", each))
 
 
@@ -70,7 +71,7 @@ def tests_all(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Open the pages in a real Chromium, and pay on them."""
     sync(session, "test", "browser", "pg", *node())
-    session.run("pytest", *WORKERS, "tests/browser", *session.posargs)
+    session.run("pytest", *WORKERS, *(session.posargs or ["tests/browser"]))
 
 
 @nox.session
@@ -78,6 +79,13 @@ def lighthouse(session: nox.Session) -> None:
     """Measure the checkout as on a phone with Lighthouse, three times: performance and good practice at least 95, accessibility 100."""
     sync(session, "test", "browser", "pg", *node())
     session.run("pytest", "-s", "tests/browser/lighthouse.py", *session.posargs)
+
+
+@nox.session
+def stories(session: nox.Session) -> None:
+    """Play what takes long from outside: crashes, proxies, limits, secrets that must show up nowhere."""
+    sync(session, "test", "pg", *node())
+    session.run("pytest", *WORKERS, *STORIES, *session.posargs)
 
 
 @nox.session
