@@ -75,18 +75,22 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way end within the grace, and leave the rest to its lease."""
+        # Not in a ``finally``: a process that is simply gone waits for nothing any more.
         try:
             async with asyncio.TaskGroup() as group:
                 renewing = group.create_task(self._renew())
                 try:
                     with self._store.wakes.on(self.wake, DELIVERIES):
                         await self._loop(group)
-                finally:
+                except (Exception, asyncio.CancelledError):
                     if self._running:
                         await asyncio.wait(list(self._running), timeout=self._grace)
+                    raise
+                finally:
                     renewing.cancel()
-        finally:
+        except (Exception, asyncio.CancelledError):
             await self._deliverer.settle(self._grace)
+            raise
 
     async def drain_once(self) -> int:
         """Deliver everything that is due, wait for it, and return how many deliveries were claimed."""

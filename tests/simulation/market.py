@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
     from simulation.faults import Faults
 
+MASTER_KEY: Final = b"simulation".ljust(32, b"\0")
+"""What every simulated database is sealed with."""
+
 PRICES: Final = {"ethereum": Decimal(3000), "usd-coin": Decimal(1)}
 
 

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.invoices import assess
+from pepay_core.secrets import Vault
+from pepay_core.storage.sealed import EVENT
 from simulation.chain import CREATED
-from simulation.market import PRICES
+from simulation.market import MASTER_KEY, PRICES
 
 if TYPE_CHECKING:
     from pepay_core.runtime import Runtime
@@ -284,8 +286,8 @@ class Oracle:
                     self.wrong("rates", f"{quote.id} has the rate {quote.rate} where {price} is right")
 
     def _first_told(self, subject: str) -> float:
-        found = self.rows("SELECT body FROM pepay_event WHERE subject = ? ORDER BY seq LIMIT 1", subject)
-        return json.loads(found[0][0])["created"] if found else 0.0
+        found = self.rows("SELECT id, body FROM pepay_event WHERE subject = ? ORDER BY seq LIMIT 1", subject)
+        return json.loads(_opened(*found[0]))["created"] if found else 0.0
 
     def _check_balances(self) -> None:
         held: dict[tuple[str, str], int] = defaultdict(int)
@@ -301,8 +303,8 @@ class Oracle:
     def _check_events(self) -> None:
         """Insist that the events alone tell the whole story, in their order and in any other."""
         told: dict[str, list[tuple[str, Any]]] = defaultdict(list)
-        for subject, body in self.rows("SELECT subject, body FROM pepay_event ORDER BY seq"):
-            event = json.loads(body)
+        for subject, identity, body in self.rows("SELECT subject, id, body FROM pepay_event ORDER BY seq"):
+            event = json.loads(_opened(identity, body))
             told[subject].append((event["type"], event))
         for invoice in self._read["invoices"]:
             self._check_story(invoice, told[invoice.id])
@@ -338,7 +340,7 @@ class Oracle:
                 self.wrong("events", f"{invoice.id} has {name} {kept}, and the last version that was told {last[name]}")
 
     def _check_deliveries(self) -> None:
-        bodies = {row[0]: bytes(row[1]) for row in self.rows("SELECT id, body FROM pepay_event")}
+        bodies = {identity: _opened(identity, body) for identity, body in self.rows("SELECT id, body FROM pepay_event")}
         urls = dict(self.rows("SELECT id, url FROM pepay_endpoint"))
         wanted: dict[str, set[str]] = defaultdict(set)
         for event, endpoint, state in self.rows("SELECT event, endpoint, state FROM pepay_delivery"):
@@ -378,3 +380,7 @@ def report_of(oracle: Oracle) -> str:
     """Return everything that is wrong, one thing a line."""
     with closing(oracle):
         return "\n".join(oracle.violations)
+
+
+def _opened(event: str, body: bytes) -> bytes:
+    return Vault(MASTER_KEY).open(EVENT, event, bytes(body))

@@ -25,7 +25,7 @@ from pepay_webhook_hmac.notifier import WebhookNotifier
 from simulation.chain import CREATED, SimChain
 from simulation.faults import Faults
 from simulation.loop import PROCESS, Process, SimLoop
-from simulation.market import Source, Wrong
+from simulation.market import MASTER_KEY, Source, Wrong
 from simulation.network import Endpoint, Receiver, SimHttp
 from simulation.storage import SimDatabase, Writers
 
@@ -66,7 +66,6 @@ DEEPEST: Final = 6
 """Blocks below this distance from the head are final, and no reorganisation reaches them."""
 
 _NODES: Final = 3
-_KEY: Final = b"simulation".ljust(32, b"\0")
 
 
 class SimClock:
@@ -231,7 +230,7 @@ class World:
         clock = SimClock(self.loop, skew)
         chance = self.chance(f"process {process.name} {len(self.processes)}")
         store = DatabaseStore(database, clock)
-        vault = Vault(_KEY)
+        vault = Vault(MASTER_KEY)
         settings = Settings()
         await composition.unlock(store, vault)
         runtime = composition._compose(settings, clock, vault, self._assembly(clock, chance), store)
