@@ -35,17 +35,27 @@ def test_the_code_with_the_amount_is_one_press_away(pages, town):
     page.reaches("paid")
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_without_scripts_everything_that_is_needed_is_there_and_the_page_follows_the_payment(pages, town, method):
-    invoice = town.invoice(method)
-    option = town.option(invoice, method)
-    page = pages.open(invoice["payment_url"], DESKTOP.but(javascript=False))
-    text = "".join(page.page.locator("#checkout").inner_text().split())
+@pytest.mark.parametrize("screen", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_who_holds_the_screen_in_the_hand_finds_the_wallet_before_the_code(pages, town, screen):
+    page = pages.open(town.invoice("ETH")["payment_url"], screen)
+    wallet, code = (page.page.locator(each).bounding_box()["y"] for each in ("#wallet-app", ".tiles"))
+    assert (wallet < code) == screen.touch
 
-    assert option["quote"]["amount"] in text
-    assert option["destination"].lower() in text.lower()
-    assert "Openuntil" in text
-    page.shows("Waiting for your payment")
-    town.pay_code(page.qr(), method, option["quote"]["amount"])
-    town.settle(method)
-    page.reaches("paid", seconds=40)
+
+def test_without_scripts_everything_that_is_needed_is_there_and_the_page_follows_the_payment(pages, town):
+    followed = []
+    for method in METHODS:
+        invoice = town.invoice(method)
+        option = town.option(invoice, method)
+        page = pages.open(invoice["payment_url"], DESKTOP.but(javascript=False))
+        text = "".join(page.page.locator("#checkout").inner_text().split())
+        assert option["quote"]["amount"] in text
+        assert option["destination"].lower() in text.lower()
+        assert "Openuntil" in text
+        page.shows("Waiting for your payment")
+        town.pay_code(page.qr(), method, option["quote"]["amount"])
+        town.settle(method)
+        followed.append(page)
+
+    for page in followed:
+        page.reaches("paid", seconds=40)

@@ -211,7 +211,14 @@ class BrowserPage:
     def keep(self, name: str) -> Path:
         """Keep a picture of the whole page, and see that it does not scroll sideways."""
         path = self._pictures / f"{name}-{self.screen.name}.png"
-        self.page.screenshot(path=path, full_page=True, animations="disabled", caret="hide")
+        if self.screen.touch:
+            # While a picture of more than the screen is taken, a page is told that no finger points at it: so the screen is made as high.
+            height = max(self.screen.height, self.value("document.documentElement.scrollHeight"))
+            self.page.set_viewport_size({"width": self.screen.width, "height": height})
+            self.page.screenshot(path=path, animations="disabled", caret="hide")
+            self.page.set_viewport_size({"width": self.screen.width, "height": self.screen.height})
+        else:
+            self.page.screenshot(path=path, full_page=True, animations="disabled", caret="hide")
         assert not (wide := self.scrolls()), (name, wide)
         return path
 

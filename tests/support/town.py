@@ -150,6 +150,8 @@ def founded(folder: Path, more: str = "", *, simulated: bool = False) -> Iterato
             faucet = Faucet(cluster, mint)
             simulator = _simulator(node, cluster, faucet) if simulated else ""
             gateway = gateway_on(folder, market, _networks(node, cluster, usdc, dai, mint) + simulator + more)
+            # All buyers of a town, and the sandbox that acts for them, come from one address.
+            gateway.environ |= {"PEPAY_LIMITS__BUYERS_PER_MINUTE": "10000"}
             gateway.start()
             try:
                 gateway.post("/api/v1/wallets", {"chain_family": "eip155", "kind": "xpub", "value": XPUB})
