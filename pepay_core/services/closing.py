@@ -68,7 +68,7 @@ class Closing:
 
     async def _covered(self, tx: Transaction, invoice: Invoice, known: dict[ChainId, datetime]) -> bool:
         """Tell whether nothing that arrived before the deadline can be unknown."""
-        for chain in chains_of(await tx.quotes.of([invoice.id])):
+        for chain in sorted(chains_of(await tx.quotes.of([invoice.id]))):
             if chain not in known:
                 known[chain] = max((each.until for each in await tx.chains.coverage(chain)), default=_NEVER)
             if known[chain] <= invoice.terms.expires_at:

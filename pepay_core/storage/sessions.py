@@ -72,7 +72,7 @@ class Session:
         self._owner = asyncio.current_task()
         self._failure: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self.topics: set[str] = set()
+        self.topics: dict[str, None] = {}  # each once, in the order in which they were named
         self._vault: Vault | None = None
         self._closed = False
 
@@ -140,7 +140,7 @@ class Session:
     def wake(self, topic: str) -> None:
         """Have those who wait for a topic look once the unit of work has committed."""
         self.check()
-        self.topics.add(topic)
+        self.topics[topic] = None
 
     def finish(self) -> None:
         """Refuse to commit when a statement has failed and somebody swallowed the error."""

@@ -7,6 +7,7 @@ import contextlib
 import heapq
 from asyncio.base_events import BaseEventLoop
 from contextvars import ContextVar, copy_context
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class SimLoop(BaseEventLoop):
         self._chance = chance.random
         self._now = 0.0
         self._limit = limit
+        self._numbers = count()
         self.steps = 0
         self.before_step: Callable[[Process], None] | None = None
         """Told of every step of a living process; it may kill it."""
@@ -93,6 +95,10 @@ class SimLoop(BaseEventLoop):
 
     def time(self) -> float:
         return self._now
+
+    def number(self) -> int:
+        """Return another number than ever before."""
+        return next(self._numbers)
 
     def run_in_executor(self, *_: Any) -> Any:
         raise RuntimeError("a thread would not be deterministic")
@@ -144,10 +150,21 @@ class SimLoop(BaseEventLoop):
         handle._run()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task whose place in a set is decided by when it was made, and not by where it lies in memory: a group cancels its tasks in that order."""
+
+    def __init__(self, coro: Any, *, loop: SimLoop, **options: Any) -> None:
+        self._number = loop.number()
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 def _make_task(loop: Any, coro: Any, **options: Any) -> asyncio.Task[Any]:
     context = options.get("context")
     process = context.get(PROCESS) if context is not None else PROCESS.get()
-    task = asyncio.Task(coro, loop=loop, **options)
+    task = _Task(coro, loop=loop, **options)
     if process is not None:
         process.own(task)
     return task
