@@ -92,6 +92,7 @@ class PgWakes(LocalWakes):
                     connection = await asyncpg.connect(self._url, timeout=_CONNECT_SECONDS, statement_cache_size=0)
                 try:
                     await connection.add_listener(_CHANNEL, self._heard)
+                    connection.add_termination_listener(lambda _: self._something.set())
                     pause, told, self._connected = _FIRST_PAUSE, False, True
                     # Whatever was told while nobody listened.
                     self._ring(None)
