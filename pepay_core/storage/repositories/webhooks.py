@@ -48,9 +48,12 @@ UPDATE pepay_delivery SET next_at = {{}}, leased_until = {{}} WHERE id IN (
 ) RETURNING id
 """
 
+# One look into the index per endpoint: what it costs does not grow with what waits, whichever way the planner would take for a join.
 _NEXT_DUE = """
-SELECT d.next_at FROM pepay_delivery d JOIN pepay_endpoint e ON e.id = d.endpoint
-WHERE d.state = 'pending' AND d.next_at IS NOT NULL AND e.disabled_at IS NULL ORDER BY d.next_at LIMIT 1
+SELECT d.next_at FROM pepay_endpoint e JOIN pepay_delivery d ON d.id = (
+    SELECT q.id FROM pepay_delivery q WHERE q.endpoint = e.id AND q.state = 'pending' AND q.next_at IS NOT NULL ORDER BY q.next_at, q.id LIMIT 1
+)
+WHERE e.disabled_at IS NULL ORDER BY d.next_at LIMIT 1
 """
 
 
