@@ -33,7 +33,11 @@ def sync(session: nox.Session, *groups: str) -> None:
 # Files begin in the order of their names: those with few tests are the long ones, and must not be left for the end.
 WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 # What takes long, or needs a browser, has a session of its own.
-STORIES = tuple(f"tests/e2e/test_{name}.py" for name in ("canaries", "crashes", "limits", "listen", "proxy"))
+STORIES = (
+    *(f"tests/e2e/test_{name}.py" for name in ("canaries", "crashes", "limits", "listen", "proxy")),
+    "tests/integration/engine/test_endpoint_faults.py",
+    "plugins/pepay-sandbox/tests/test_demo.py",
+)
 APART = ("tests/simulation", "tests/browser", "tests/kills", "tests/e2e/test_schemathesis.py", *STORIES)
 QUICK = tuple(part for each in APART for part in ("--ignore", each))
 
@@ -83,7 +87,7 @@ def lighthouse(session: nox.Session) -> None:
 
 @nox.session
 def stories(session: nox.Session) -> None:
-    """Play what takes long from outside: crashes, proxies, limits, secrets that must show up nowhere."""
+    """Play what takes long: crashes, proxies, limits, endpoints that fail and lie, the demo, secrets that must show up nowhere."""
     sync(session, "test", "pg", *node())
     session.run("pytest", *WORKERS, *STORIES, *session.posargs)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsing import FLAGS, Pages, pictures
+from browsing import DESKTOP, FLAGS, PHONE, SMALL, Pages, pictures
 from playwright.sync_api import sync_playwright
 from requiring import chromium
 from town import Town, founded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from browsing import BrowserPage
     from playwright.sync_api import Browser
 
 
@@ -39,3 +40,29 @@ def pages(browser: Browser) -> Iterator[Pages]:
     opened = Pages(browser, pictures())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def everywhere(pages: Pages, town: Town) -> Callable[..., None]:
+    """Look at a state on every screen and in both directions of writing: pictures, axe, no scroll bar across, nothing that moves by itself.
+
+    ``befall`` is what happens to a page after it was opened.
+    """
+
+    def look(invoice: Any, state: str, name: str | None = None, befall: Callable[[BrowserPage], None] = lambda _: None, **query: str) -> None:
+        for screen in (PHONE, DESKTOP):
+            for language in ("en", "ar"):
+                page = pages.open(town.url(invoice, lang=language, **query), screen)
+                page.reaches(state)
+                befall(page)
+                assert page.watch.shift <= 0.02, (state, screen.name, language, page.watch.shift)
+                for theme in ("light", "dark"):
+                    page.turn(screen.but(theme=theme, language="en-US" if language == "en" else "ar"))
+                    page.keep(name or state)
+                    page.axe()
+                if screen is PHONE:
+                    page.turn(SMALL)
+                    assert not page.scrolls()
+                page.page.close()
+
+    return look

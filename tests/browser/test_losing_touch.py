@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from browsing import DESKTOP
 from playwright.sync_api import expect
 
 
@@ -22,11 +21,15 @@ def page(pages, town):
     return page
 
 
-def test_offline_and_back(page, town):
+def lose_the_network(page):
+    page.watch.forgive("ERR_")
     page.page.context.set_offline(True)
     expect(page.page.locator("#offline")).to_be_visible()
-    page.keep("offline")
-    page.axe()
+
+
+def test_offline_and_back(page, town, everywhere):
+    everywhere(page.invoice, "awaiting", "offline", lose_the_network)
+    lose_the_network(page)
     assert page.state == "awaiting"
 
     town.pay(page.invoice, "USDC")
@@ -53,14 +56,10 @@ def test_the_server_is_started_again_under_an_open_page(page, town):
     assert page.marked
 
 
-def test_a_chain_that_cannot_be_read_is_told_and_the_payment_is_safe(page, pages, town):
+def test_a_chain_that_cannot_be_read_is_told_and_the_payment_is_safe(page, town, everywhere):
     town.node.stop()
     page.shows(re.compile("slow right now"), seconds=60)
-    page.keep("degraded")
-    page.axe()
-    page.turn(DESKTOP.but(theme="dark"))
-    page.keep("degraded")
-    page.axe()
+    everywhere(page.invoice, "awaiting", "degraded")
     town.node.start()
 
     town.pay(page.invoice, "USDC")

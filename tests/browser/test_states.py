@@ -6,29 +6,6 @@ import time
 
 import pytest
 from blackbox import until
-from browsing import DESKTOP, PHONE, SMALL
-
-
-@pytest.fixture
-def everywhere(pages, town):
-    """Look at a state on every screen and in both directions: pictures, axe, no scroll bar across, nothing that moves by itself."""
-
-    def look(invoice, state, name=None, **query):
-        for screen in (PHONE, DESKTOP):
-            for language in ("en", "ar"):
-                page = pages.open(town.url(invoice, lang=language, **query), screen)
-                page.reaches(state)
-                assert page.watch.shift <= 0.02, (state, screen.name, language, page.watch.shift)
-                for theme in ("light", "dark"):
-                    page.turn(screen.but(theme=theme, language="en-US" if language == "en" else "ar"))
-                    page.keep(name or state)
-                    page.axe()
-                if screen is PHONE:
-                    page.turn(SMALL)
-                    assert not page.scrolls()
-                page.page.close()
-
-    return look
 
 
 def followed(pages, town, invoice):
@@ -90,7 +67,10 @@ def test_underpaid_and_overpaid(pages, town, everywhere):
 def test_expired(pages, town, everywhere):
     invoice = town.invoice("USDC")
     page = followed(pages, town, invoice)
-    town.expire(invoice, "USDC")
+    town.as_buyer(invoice, "expire")
+    page.reaches("checking")
+    everywhere(invoice, "checking")
+    town.advance("USDC")
     page.reaches("expired")
     everywhere(invoice, "expired")
     assert page.marked

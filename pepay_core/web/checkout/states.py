@@ -48,6 +48,9 @@ _DECIDED: Final = {"accepted": State.ACCEPTED, "refunded": State.REFUNDED, "writ
 SETTLED: Final = frozenset({State.PAID, State.OVERPAID, State.CANCELED, State.ACCEPTED, State.REFUNDED, State.CLOSED})
 """Nothing more happens by itself."""
 
+ENDED: Final = SETTLED | {State.CHECKING, State.EXPIRED, State.PARTIAL, State.LATE, State.STRAY}
+"""The buyer is asked for no money any more."""
+
 HELPED: Final = frozenset(
     {
         State.UNDERPAID,

@@ -12,6 +12,7 @@ from pepay_core.services.revisions import Networks, revision
 from pepay_core.web.checkout.apps import app_links
 from pepay_core.web.checkout.codes import Choice, choices
 from pepay_core.web.checkout.states import (
+    ENDED,
     SETTLED,
     State,
     active,
@@ -121,6 +122,11 @@ class View:
         return next((str(each["asset"]) for each in self.invoice["payment_options"] if each["available"]), None)
 
     @property
+    def returned(self) -> bool:
+        """Whether the buyer has asked for money back, and was not refused."""
+        return any(each["status"] != "declined" for each in (self.help or {}).get("refunds", ()))
+
+    @property
     def here(self) -> str:
         """The address of this page."""
         return self.address()
@@ -132,6 +138,11 @@ class View:
         # As the tests and the links of shops write it: the token first, and nothing that was not asked for.
         given = {name: value for name, value in {**handed, **query}.items() if value is not None}
         return f"/pay/{quote(self.invoice['id'])}{suffix}?{urlencode(given)}"
+
+    @property
+    def label(self) -> str:
+        """What the amount is called: nobody is told to pay what can no longer be paid."""
+        return "paid" if self.invoice["fulfil"] else "total" if self.state in ENDED else "pay"
 
     @property
     def title(self) -> str:

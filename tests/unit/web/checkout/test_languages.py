@@ -14,7 +14,7 @@ ENGLISH = language("en").sentences
 TEMPLATES = STATIC.parent / "templates"
 OTHERS = [each for each in LANGUAGES if each != "en"]
 # Words that are the same in some languages, and signs.
-SAME = {"equals", "about", "progress.of", "transaction", "code.label", "receipt.total", "network", "order", "invoice", "powered"}
+SAME = {"equals", "about", "progress.of", "transaction", "code.label", "receipt.total", "total", "network", "order", "invoice", "powered"}
 ON_ITS_OWN = re.compile(r"\{(\w+)\}")
 
 
