@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,16 +30,21 @@ def sync(session: nox.Session, *groups: str) -> None:
     )
 
 
-# Most of the tests wait for nodes, databases and processes; a file's own fixtures stay in one of the workers.
+# A file's own fixtures stay in one of the workers.
 # Files begin in the order of their names: those with few tests are the long ones, and must not be left for the end.
-WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+SHARED = ("--dist", "loadfile", "--no-loadscope-reorder")
+WORKERS = ("-n", "auto", *SHARED)
+# Most of the tests wait now and then, for nodes, databases and processes: one worker more than there are processors uses the time.
+ONE_MORE = ("-n", str((os.cpu_count() or 1) + 1), *SHARED)
 # What takes long, or needs a browser, has a session of its own.
+FUZZ = "tests/e2e/test_schemathesis.py"
 STORIES = (
-    *(f"tests/e2e/test_{name}.py" for name in ("canaries", "crashes", "limits", "listen", "proxy")),
+    "tests/e2e",
     "tests/integration/engine/test_endpoint_faults.py",
+    "plugins/pepay-sandbox/tests/test_commands.py",
     "plugins/pepay-sandbox/tests/test_demo.py",
 )
-APART = ("tests/simulation", "tests/browser", "tests/kills", "tests/e2e/test_schemathesis.py", *STORIES)
+APART = ("tests/simulation", "tests/browser", "tests/kills", *STORIES)
 QUICK = tuple(part for each in APART for part in ("--ignore", each))
 
 
@@ -54,7 +60,7 @@ def node() -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """Run every test but the long ones and those in a browser, on the running Python; PEPAY_TEST_REQUIRE names what must not be skipped."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, *QUICK, *session.posargs)
+    session.run("pytest", *ONE_MORE, *QUICK, *session.posargs)
 
 
 @nox.session
@@ -68,7 +74,7 @@ def worlds(session: nox.Session) -> None:
 def tests_all(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; none is downloaded."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, *QUICK, *session.posargs)
+    session.run("pytest", *ONE_MORE, *QUICK, *session.posargs)
 
 
 @nox.session
@@ -87,9 +93,9 @@ def lighthouse(session: nox.Session) -> None:
 
 @nox.session
 def stories(session: nox.Session) -> None:
-    """Play what takes long: crashes, proxies, limits, endpoints that fail and lie, the demo, secrets that must show up nowhere."""
+    """Play what takes long: the server from outside, crashes, proxies, limits, endpoints that fail and lie, commands and the demo."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", *WORKERS, *STORIES, *session.posargs)
+    session.run("pytest", *ONE_MORE, "--ignore", FUZZ, *STORIES, *session.posargs)
 
 
 @nox.session
@@ -103,7 +109,7 @@ def kills(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Send the API whatever its document allows and forbids; PEPAY_TEST_EXAMPLES says how many of each."""
     sync(session, "test", "pg", *node())
-    session.run("pytest", "tests/e2e/test_schemathesis.py", *session.posargs)
+    session.run("pytest", FUZZ, *session.posargs)
 
 
 @nox.session
