@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _FAILURES: Final = 3  # in a row, before a chain counts as degraded
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 5.0
+_FOLLOWING: Final = 2.0  # seconds between looks at what another process's watcher wrote down
 _BREATH: Final = 0.1  # seconds between two looks, however many hints there are
 _DEAF: Final = 30.0  # seconds until hints that ended are asked for again
 _SAVED: Final = timedelta(seconds=10)  # how often the state of a chain that is well is written down
@@ -106,7 +107,8 @@ class Keeper:
         """Do what is due, and return how long to wait."""
         try:
             if not await self._leads():
-                return _LONGEST_WAIT
+                await self._follow()
+                return _FOLLOWING
             await self._openings.open(self._chain)
             async with self._looking:
                 look = await self._watcher.look()
@@ -120,6 +122,14 @@ class Keeper:
             log.exception("%s: the watcher failed", self._chain.name)
             return await self._failed("the driver raised an unexpected error, see the log")
         return 0.0 if look.more else self._interval
+
+    async def _follow(self) -> None:
+        """Take over what the process that watches the chain has written down: this one answers requests about it as well."""
+        async with self._store.read() as tx:
+            state = await tx.chains.state(self._chain.id)
+        self._failures = 0
+        if state is not None:
+            self._heads.put(state)
 
     async def _listen(self) -> None:
         """Take the driver's hints for as long as it gives any; whatever goes wrong with them costs hints and no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pepay_core.domain.coverage import ChainHealth
+from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.errors import ChainUnavailable
 from pepay_core.plugins.catalogue import Catalogue
 from pepay_core.services.heads import Heads
@@ -24,12 +24,14 @@ class Unreachable(ToyChain):
         raise ChainUnavailable("nobody answers")
 
 
+def keeper_of(store, clock, heads, holder):
+    watcher = Watcher(Unreachable(ToyNet()), store, None, None, Catalogue(), clock)
+    return Keeper(watcher, store, heads, Outbox(clock, Ids(clock), lambda _event: None), Openings(), clock, holder=holder)
+
+
 @pytest.fixture
 def keeper(store):
-    clock = FakeClock()
-    chain = Unreachable(ToyNet())
-    watcher = Watcher(chain, store, None, None, Catalogue(), clock)
-    return Keeper(watcher, store, Heads(), Outbox(clock, Ids(clock), lambda _event: None), Openings(), clock, holder="test")
+    return keeper_of(store, FakeClock(), Heads(), "test")
 
 
 async def test_a_chain_that_nobody_can_ask_is_degraded_and_asked_again(keeper, store):
@@ -47,3 +49,19 @@ async def test_a_watcher_does_not_end_with_what_it_cannot_tell(keeper, monkeypat
 
     monkeypatch.setattr(keeper, "_note", broken)
     assert [await keeper._step() > 0 for _ in range(5)] == [True] * 5
+
+
+async def test_a_process_that_waits_for_the_lease_knows_what_the_one_that_has_it_found(store):
+    clock, heads = FakeClock(), Heads()
+    first, second = keeper_of(store, clock, Heads(), "first"), keeper_of(store, clock, heads, "second")
+    await first._step()
+    assert await second._step() > 0
+    assert heads.get(TOY) is None
+
+    found = ChainState(TOY, ChainHealth.HEALTHY, None, 7, clock.now(), clock.now())
+    async with store.begin() as tx:
+        await tx.chains.save_state(found)
+    await second._step()
+
+    assert heads.usable(TOY)
+    assert heads.height(TOY) == 7
