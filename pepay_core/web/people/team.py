@@ -10,16 +10,14 @@ from litestar import Request, Response, get, post
 from pepay_core.domain.errors import Forbidden, Refused, Unavailable
 from pepay_core.domain.roles import ROLES, Role, is_above
 from pepay_core.web.access import USER
-from pepay_core.web.asgi.facts import facts
 from pepay_core.web.forms import form
-from pepay_core.web.people.answers import lead, show
+from pepay_core.web.people.answers import lead, present, show
 from pepay_core.web.sessions import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pepay_core.services.callers import Caller
-    from pepay_core.services.people.sessions import SignedIn
 
 PATH: Final = "/app/team"
 _OPT: Final = {"access": USER, "page": True}
@@ -97,8 +95,8 @@ async def _page(
     done: str | None = None,
     invited: Mapping[str, Any] | None = None,
 ) -> Response[str]:
-    people, present = runtime_of(request).people, _present(request)
-    merchants = await people.memberships.of_user(present.user)
+    people, signed_in = runtime_of(request).people, present(request)
+    merchants = await people.memberships.of_user(signed_in.user)
     chosen = next((each for each in merchants if each["merchant"] == merchant), merchants[0] if merchants and not merchant else None)
     members: list[dict[str, Any]] = []
     invitations: list[dict[str, Any]] = []
@@ -126,23 +124,17 @@ async def _page(
         invitations=invitations,
         invited=invited,
         may_change=may_change,
-        is_fresh=present.is_fresh(runtime_of(request).clock.now()),
+        is_fresh=signed_in.is_fresh(runtime_of(request).clock.now()),
         roles=[(each.value, _MEANS[each]) for each in roles],
     )
 
 
 async def _caller(request: Request[Any, Any, Any], merchant: str | None) -> Caller:
-    return await _memberships(request).caller(_present(request).user, merchant, livemode=False)
+    return await _memberships(request).caller(present(request).user, merchant, livemode=False)
 
 
 def _memberships(request: Request[Any, Any, Any]) -> Any:
     return runtime_of(request).people.memberships
-
-
-def _present(request: Request[Any, Any, Any]) -> SignedIn:
-    found = facts(request.scope).signed_in
-    assert found is not None
-    return found
 
 
 HANDLERS: Final = (team_page, change_role, remove, invite, withdraw)
