@@ -100,17 +100,17 @@ async def _page(
     chosen = next((each for each in merchants if each["merchant"] == merchant), merchants[0] if merchants and not merchant else None)
     members: list[dict[str, Any]] = []
     invitations: list[dict[str, Any]] = []
-    may_change, roles = False, list[Role]()
+    sees, may_change, roles = False, False, list[Role]()
     if chosen is None and merchant:
         refusal = refusal or Forbidden("you are no member of this merchant")
     elif chosen is not None:
         mine = Role(chosen["role"])
-        roles, may_change = [each for each in Role if not is_above(each, mine)], "members:write" in ROLES[mine]
+        sees, may_change = "members:read" in ROLES[mine], "members:write" in ROLES[mine]
+        roles = [each for each in Role if not is_above(each, mine)]
         try:
             caller = await _caller(request, chosen["merchant"])
-            members, invitations = await people.memberships.list(caller), await people.invitations.list(caller)
-        except Forbidden:
-            refusal = refusal or Forbidden(f"your role, {mine}, does not show who else is a member")
+            if sees:
+                members, invitations = await people.memberships.list(caller), await people.invitations.list(caller)
         except Refused as exc:
             refusal = refusal or exc
     return show(
@@ -123,6 +123,7 @@ async def _page(
         members=members,
         invitations=invitations,
         invited=invited,
+        sees=sees,
         may_change=may_change,
         is_fresh=signed_in.is_fresh(runtime_of(request).clock.now()),
         roles=[(each.value, _MEANS[each]) for each in roles],

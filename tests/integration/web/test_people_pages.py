@@ -13,6 +13,7 @@ from authenticator import Authenticator
 from persons import OWN, PASSWORD, Person, member, new_user
 
 from pepay_core.services.people import totp
+from pepay_core.services.people.accounts import as_user
 
 
 class Browser:
@@ -213,8 +214,6 @@ async def test_a_new_password_is_set_by_a_link_that_works_once(web):
         await browser.send("/reset-password", email=address)
         assert browser.says("Look into your mailbox")
     await web.runtime.people.password_resets.settle()
-    from pepay_core.services.people.accounts import as_user
-
     link = await web.runtime.people.password_resets.link(user, as_user(user))
     await browser.open(link.removeprefix(OWN))
     await browser.send("/reset-password", password="quite another password")
@@ -301,3 +300,13 @@ async def test_a_passkey_is_added_named_used_and_taken_away(web):
     await browser.open("/login")
     await browser.send("/login/passkey", passkey=json.dumps(device.get(await asked("/api/v1/session/by-passkey/begin"))))
     assert browser.says("This passkey is not known here any more")
+
+
+async def test_a_suspended_merchant_is_told_as_that_and_not_as_a_role(web):
+    owner = await member(web)
+    await web.runtime.people.platform.suspend(as_user(owner.user), web.merchant)
+    browser = Browser.of(owner)
+    await browser.open("/app/team")
+    assert browser.page.status_code == 403
+    assert browser.says("suspended")
+    assert not browser.says("Your role")
