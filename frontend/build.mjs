@@ -18,7 +18,7 @@ const out = process.env.PEPAY_STATIC ?? join(here, "../pepay_core/web/static");
 mkdirSync(out, { recursive: true });
 
 // Every script is one file without imports at run time: a page asks for nothing that it was not told of.
-const scripts = ["checkout", "embed"];
+const scripts = ["checkout", "embed", "passkeys"];
 
 await build({
   absWorkingDir: here,

@@ -61,13 +61,16 @@ class RelyingParty:
             user_display_name=name,
             challenge=challenge,
             timeout=PATIENCE_MS,
-            authenticator_selection=structs.AuthenticatorSelectionCriteria(user_verification=structs.UserVerificationRequirement.REQUIRED),
+            # One that the device itself keeps signs in without an address; one that it does not keep is a second factor still.
+            authenticator_selection=structs.AuthenticatorSelectionCriteria(
+                resident_key=structs.ResidentKeyRequirement.PREFERRED, user_verification=structs.UserVerificationRequirement.REQUIRED
+            ),
             exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=each) for each in known],
         )
         return json.loads(webauthn.options_to_json(options))
 
     def request(self, challenge: bytes, known: Sequence[bytes]) -> dict[str, Any]:
-        """Return what ``navigator.credentials.get`` is asked, in its JSON form."""
+        """Return what ``navigator.credentials.get`` is asked, in its JSON form; where no passkey is known, the user chooses one."""
         import webauthn
         from webauthn.helpers import structs
 
@@ -96,6 +99,16 @@ class RelyingParty:
         except Exception as exc:  # the library raises many kinds for what a stranger has sent
             raise InvalidInput("this is no answer of a passkey to what it was asked", field="passkey") from exc
         return NewPasskey(found.credential_id, found.credential_public_key, found.sign_count)
+
+    @staticmethod
+    def challenge_of(answer: Mapping[str, Any]) -> bytes:
+        """Return what an answer says it was asked; raises SignInFailed."""
+        from webauthn.helpers import base64url_to_bytes
+
+        try:
+            return base64url_to_bytes(json.loads(base64url_to_bytes(answer["response"]["clientDataJSON"]))["challenge"])
+        except Exception as exc:
+            raise SignInFailed from exc
 
     @staticmethod
     def credential_of(answer: Mapping[str, Any]) -> bytes:

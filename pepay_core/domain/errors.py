@@ -22,6 +22,7 @@
     │   ├── KeyNotYetValid      the key's time has not come            -> 401
     │   ├── KeyRevoked          the key was withdrawn                  -> 401
     │   ├── SignInFailed        not these words                        -> 401
+    │   ├── PasskeyUnknown      nobody's passkey any more           -> 401
     │   ├── InvalidGrant        a shop's code is not good any more     -> 400
     │   ├── Forbidden           the key may not do this                -> 403
     │   ├── MerchantSuspended   the merchant is closed for now         -> 403
@@ -220,6 +221,15 @@ class SignInFailed(Unauthenticated):
 
     def __init__(self, message: str = "that did not match: check what you typed") -> None:
         super().__init__(message)
+
+
+class PasskeyUnknown(SignInFailed):
+    """The passkey is no user's: it was removed here, or was made for another server that had this address."""
+
+    code = "passkey_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("this passkey is not known here any more: sign in with your password")
 
 
 class MerchantSuspended(Forbidden):

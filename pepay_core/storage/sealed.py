@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.services import endpoints, idempotency, mailing, recording
-from pepay_core.services.people import accounts, addressing, second_factors
+from pepay_core.services.people import accounts, addressing, one_time_codes
 from pepay_core.storage.tables import (
     AuditHeadRow,
     AuditRow,
@@ -62,7 +62,7 @@ SEALED: Final = (
     SealedColumn(MailRow, "contents", mailing.VALUES, ("id",)),
     SealedColumn(UserRow, "email", addressing.PURPOSE, ("id",)),
     SealedColumn(UserRow, "password", accounts.PURPOSE, ("id",)),
-    SealedColumn(UserRow, "totp", second_factors.PURPOSE, ("id",)),
+    SealedColumn(UserRow, "totp", one_time_codes.PURPOSE, ("id",)),
     SealedColumn(InvitationRow, "email", addressing.PURPOSE, ("id",)),
     SealedColumn(LetterRow, "email", addressing.PURPOSE, ("digest",)),
     SealedColumn(AuditRow, "details", recording.DETAILS, ("id",)),

@@ -21,6 +21,7 @@ from pepay_core.web.api import (
     members,
     merchant,
     offers,
+    passkeys,
     platform,
     refunds,
     second_factors,
@@ -43,7 +44,8 @@ from pepay_core.web.guards import gate
 from pepay_core.web.lifespan import lifespan
 from pepay_core.web.limiting import Allowances
 from pepay_core.web.operations import ANY_ORIGIN, handler, preflights
-from pepay_core.web.people import connecting, entering, inspecting, linked, security, team
+from pepay_core.web.people import connecting, entering, inspecting, linked, one_time_codes, security, team
+from pepay_core.web.people import passkeys as passkey_pages
 from pepay_core.web.problems import problem_of
 from pepay_core.web.sessions import GoElsewhere
 
@@ -66,6 +68,7 @@ OPERATIONS = (
     *api_keys.OPERATIONS,
     *session.OPERATIONS,
     *second_factors.OPERATIONS,
+    *passkeys.OPERATIONS,
     *user.OPERATIONS,
     *members.OPERATIONS,
     *invitations.OPERATIONS,
@@ -131,6 +134,8 @@ def create_app(settings: Settings, *, workers: bool = True, runtime_factory: Run
             *pages.HANDLERS,
             *entering.HANDLERS,
             *security.HANDLERS,
+            *one_time_codes.HANDLERS,
+            *passkey_pages.HANDLERS,
             *team.HANDLERS,
             *inspecting.HANDLERS,
             *linked.HANDLERS,

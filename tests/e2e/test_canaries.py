@@ -123,9 +123,9 @@ async def _people(house: House) -> None:
         opened = await people.signing_in.with_password(email, password, address="127.0.0.1", agent="test")
         house.keep("first session token", opened.token)
         found = await people.sessions.find(opened.token)
-        begun = await people.second_factors.begin_codes(found, password)
+        begun = await people.one_time_codes.begin(found, password)
         secret = house.keep("TOTP secret", begun["secret"].replace(" ", ""))
-        opened, codes = await people.second_factors.confirm_codes(
+        opened, codes = await people.one_time_codes.confirm(
             found, code_of(base64.b32decode(secret + "=" * (-len(secret) % 8)), step_at(runtime.clock.now()))
         )
         for number, each in enumerate(codes):

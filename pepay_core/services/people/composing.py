@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from pepay_core.passwords import Passwords
 from pepay_core.relying import RelyingParty
 from pepay_core.services.people.accounts import Accounts
+from pepay_core.services.people.challenges import Challenges
 from pepay_core.services.people.invitations import Invitations
 from pepay_core.services.people.memberships import Memberships
+from pepay_core.services.people.one_time_codes import OneTimeCodes
+from pepay_core.services.people.passkeys import Passkeys
 from pepay_core.services.people.platform import Platform
 from pepay_core.services.people.posting import Posting
 from pepay_core.services.people.recovery import Recovery
@@ -37,6 +40,8 @@ class People:
     memberships: Memberships
     sessions: Sessions
     second_factors: SecondFactors
+    one_time_codes: OneTimeCodes
+    passkeys: Passkeys
     signing_in: SigningIn
     invitations: Invitations
     password_resets: PasswordResets
@@ -54,7 +59,8 @@ def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault, base_url:
     passwords, slowing, posting = Passwords(), Slowing(store, clock, vault), Posting(mailing, base_url)
     accounts = Accounts(store, clock, ids, vault, passwords, slowing, recorder)
     sessions = Sessions(store, clock, ids)
-    second_factors = SecondFactors(store, clock, ids, vault, RelyingParty(base_url), accounts, sessions, slowing, Recovery(vault))
+    party, challenges = RelyingParty(base_url), Challenges(store, clock, vault, slowing)
+    second_factors = SecondFactors(store, clock, vault, party, accounts, sessions, slowing, Recovery(vault), challenges)
     memberships = Memberships(store, clock, accounts, recorder)
     invitations = Invitations(store, clock, ids, accounts, memberships, sessions, posting)
     return People(
@@ -63,7 +69,9 @@ def compose_people(store: Store, clock: Clock, ids: Ids, vault: Vault, base_url:
         memberships=memberships,
         sessions=sessions,
         second_factors=second_factors,
-        signing_in=SigningIn(store, accounts, sessions, second_factors, slowing),
+        one_time_codes=OneTimeCodes(store, clock, vault, accounts, slowing, second_factors),
+        passkeys=Passkeys(store, clock, ids, party, accounts, challenges, second_factors),
+        signing_in=SigningIn(store, clock, party, accounts, sessions, second_factors, slowing, challenges),
         invitations=invitations,
         password_resets=PasswordResets(store, clock, accounts, posting, slowing),
         email_changes=EmailChanges(store, clock, accounts, posting),

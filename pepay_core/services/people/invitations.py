@@ -147,8 +147,7 @@ class Invitations:
 
     async def accept_as(self, signed_in: SignedIn, token: str) -> None:
         """Let a user who is signed in become what they were invited to be; raises NotFound, or Forbidden for another address."""
-        if not signed_in.is_full:
-            raise Forbidden("show your second factor first")
+        signed_in.insist_on_full()
 
         async def work(tx: Transaction) -> None:
             found = await self._good(tx, await tx.invitations.take(digest_of(token)))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pepay_core.domain.errors import Conflict, Forbidden, NotFound, PePayError
+from pepay_core.domain.errors import Conflict, NotFound, PePayError
 from pepay_core.domain.people import Errand, Letter
 from pepay_core.services.people.accounts import as_user
 from pepay_core.services.people.addressing import canonical
@@ -117,8 +117,7 @@ class EmailChanges:
 
     async def ask(self, signed_in: SignedIn, password: str, email: str) -> None:
         """Have a link sent to the new address; raises SignInFailed for a wrong password, and Conflict where nothing sends mail."""
-        if not signed_in.is_full:
-            raise Forbidden("show your second factor first")
+        signed_in.insist_on_full()
         address = canonical(email)
         if not self._posting.can_send:
             raise Conflict("no plugin sends mail, so that nobody can show that an address is theirs")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.errors import NotFound, Unauthenticated
+from pepay_core.domain.errors import Forbidden, NotFound, Unauthenticated
 from pepay_core.domain.ids import SessionId
 from pepay_core.domain.people import Level, Session
 from pepay_core.services.presenting import seconds
@@ -51,6 +51,11 @@ class SignedIn:
     def is_full(self) -> bool:
         """Whether nothing is owed any more; a session that is not full may do nothing but pay the second factor."""
         return self.session.level is Level.FULL
+
+    def insist_on_full(self) -> None:
+        """Raise Forbidden while the second factor is owed."""
+        if not self.is_full:
+            raise Forbidden("show your second factor first")
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether its user has shown who they are within the last minutes."""

@@ -1,11 +1,15 @@
-"""Signing in: a password, then the second factor where there is one, then a session."""
+"""Signing in: a password and then the second factor where there is one, or a passkey alone; then a session.
+
+A passkey is two things at once, because its device asks its user who they are before it answers.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pepay_core.domain.errors import Conflict, Forbidden, SignInFailed
+from pepay_core.domain.errors import Conflict, PasskeyUnknown, SignInFailed
 from pepay_core.domain.people import Level
+from pepay_core.services.people.passkeys import check_answer
 from pepay_core.services.people.second_factors import has_second_factor
 from pepay_core.services.people.sessions import Opened, SignedIn, digest_of
 from pepay_core.services.people.slowing import ACCOUNT, Subject, from_address
@@ -13,7 +17,10 @@ from pepay_core.services.people.slowing import ACCOUNT, Subject, from_address
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pepay_core.contracts.context import Clock
+    from pepay_core.relying import RelyingParty
     from pepay_core.services.people.accounts import Accounts
+    from pepay_core.services.people.challenges import Challenges
     from pepay_core.services.people.second_factors import SecondFactors
     from pepay_core.services.people.sessions import Sessions
     from pepay_core.services.people.slowing import Slowing
@@ -23,12 +30,25 @@ if TYPE_CHECKING:
 class SigningIn:
     """Lets users in. Whatever does not match is one error, SignInFailed, after the same work."""
 
-    def __init__(self, store: Store, accounts: Accounts, sessions: Sessions, second_factors: SecondFactors, slowing: Slowing) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        party: RelyingParty,
+        accounts: Accounts,
+        sessions: Sessions,
+        second_factors: SecondFactors,
+        slowing: Slowing,
+        challenges: Challenges,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._party = party
         self._accounts = accounts
         self._sessions = sessions
         self._second_factors = second_factors
         self._slowing = slowing
+        self._challenges = challenges
 
     async def with_password(
         self, email: str, password: str, *, address: str | None = None, agent: str | None = None, instead_of: str | None = None
@@ -74,16 +94,53 @@ class SigningIn:
 
         return await self._store.run(work)
 
-    async def step_up(self, signed_in: SignedIn, password: str, *, code: str | None = None, passkey: Mapping[str, Any] | None = None) -> Opened:
+    def begin_with_passkey(self) -> dict[str, Any]:
+        """Return what the browser is to ask for a passkey of whoever is at the door; raises Conflict where browsers have none for this server."""
+        if not self._party.is_able:
+            raise Conflict("passkeys need https and a host name in [server] base_url")
+        return self._party.request(self._challenges.at_the_door(), [])
+
+    async def with_passkey(
+        self, answer: Mapping[str, Any], *, address: str | None = None, agent: str | None = None, instead_of: str | None = None
+    ) -> Opened:
+        """Return a new, full session of the user whose passkey has answered; ``instead_of`` as for a password.
+
+        Raises PasskeyUnknown, SignInFailed, or RateLimited for an address that has tried too much in vain.
+        """
+        household = from_address(address)
+        await self._slowing.take(*household)
+        challenge, credential = self._party.challenge_of(answer), self._party.credential_of(answer)
+        await self._challenges.spend(challenge)
+        async with self._store.read() as tx:
+            owner = await tx.passkeys.owner(credential)
+            user = None if owner is None else await tx.users.find(owner)
+        if user is None:
+            raise PasskeyUnknown
+        found = user
+
+        async def work(tx: Transaction) -> Opened:
+            present = await self._accounts.unchanged(tx, found)
+            await check_answer(tx, self._party, self._clock.now(), present, answer, challenge)
+            await self._slowing.take_back(tx, *household)
+            if instead_of:
+                await tx.sessions.remove(digest_of(instead_of))
+            return await self._sessions.open(tx, present, level=Level.FULL, address=address, agent=agent)
+
+        return await self._store.run(work)
+
+    async def step_up(
+        self, signed_in: SignedIn, password: str | None = None, *, code: str | None = None, passkey: Mapping[str, Any] | None = None
+    ) -> Opened:
         """Return the session under a new token and fresh, for a user who shows again who they are: by all that signing in asks of them.
 
+        That is the password, and a second factor where there is one; or a passkey alone.
         Raises SignInFailed, or RateLimited while guessing goes on.
         """
-        if not signed_in.is_full:
-            raise Forbidden("show your second factor first")
-        await self._accounts.insist_on_password(signed_in.user, password)
+        signed_in.insist_on_full()
+        if password is not None or passkey is None:
+            await self._accounts.insist_on_password(signed_in.user, password or "")
         async with self._store.read() as tx:
-            owes = await has_second_factor(tx, signed_in.user)
+            owes = passkey is not None or await has_second_factor(tx, signed_in.user)
         proof = await self._second_factors.proof(signed_in, code=code, passkey=passkey) if owes else None
 
         async def work(tx: Transaction) -> Opened:
@@ -99,8 +156,7 @@ class SigningIn:
 
         Raises SignInFailed for a wrong old one, InvalidInput, RateLimited.
         """
-        if not signed_in.is_full:
-            raise Forbidden("show your second factor first")
+        signed_in.insist_on_full()
         await self._accounts.insist_on_password(signed_in.user, old)
         prepared = await self._accounts.prepare(new, "new_password")
 

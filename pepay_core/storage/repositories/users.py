@@ -70,6 +70,13 @@ class PasskeyRepository(Repository):
     async def of(self, user: UserId) -> list[Passkey]:
         return [_passkey(row) for row in await self._select(PasskeyRow, PasskeyRow.user_id == user, order=[PasskeyRow.id])]
 
+    async def owner(self, credential: bytes) -> UserId | None:
+        rows = await self._select(PasskeyRow, PasskeyRow.credential == credential)
+        return rows[0]["user_id"] if rows else None
+
+    async def rename(self, user: UserId, passkey: PasskeyId, name: str) -> bool:
+        return await self._update(PasskeyRow, {"name": name}, PasskeyRow.user_id == user, PasskeyRow.id == passkey)
+
     async def used(self, passkey: Passkey, signatures: int, at: datetime) -> bool:
         return await self._update(
             PasskeyRow, {"signatures": signatures, "last_used_at": at}, PasskeyRow.id == passkey.id, PasskeyRow.signatures == passkey.signatures

@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from pepay_core.domain import ids
-from pepay_core.domain.errors import (
-    AssetLocked,
-    AssetNotAccepted,
-    ChainUnavailable,
-    Conflict,
-    InvalidAddress,
-    InvoiceClosed,
-    NoDestination,
-    RateLimited,
-    RatesUnavailable,
-    UnknownAsset,
-)
+from pepay_core.domain.errors import AssetNotAccepted, ChainUnavailable, Conflict, InvalidAddress, RateLimited, UnknownAsset
+from pepay_core.web.api.buying import NO_QUOTE, of_buyer
 from pepay_core.web.api.invoice_objects import ChooseOption, InvoiceForBuyer
 from pepay_core.web.asgi.facts import facts
-from pepay_core.web.guards import BUYER
 from pepay_core.web.limiting import address_key
-from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, Nothing, Sent
 
 if TYPE_CHECKING:
@@ -33,7 +20,6 @@ if TYPE_CHECKING:
 
     from pepay_core.web.operations import Call
 
-_INVOICE: Final = {"invoice": ids.INVOICE}
 _SILENCE: Final = 20.0  # seconds, less than the idle time that proxies allow
 
 
@@ -65,33 +51,21 @@ class Revision(msgspec.Struct):
     revision: str
 
 
-@operation("GET", "/api/v1/checkout/{invoice}", tag="Checkout", access=BUYER, ids=_INVOICE, gives=InvoiceForBuyer)
+@of_buyer("GET", "", gives=InvoiceForBuyer)
 async def get_checkout(call: Call[Nothing, None]) -> dict[str, Any]:
     """Get an invoice as its buyer sees it."""
     return await call.runtime.invoicing.for_buyer(call.path["invoice"])
 
 
-@operation(
-    "POST",
-    "/api/v1/checkout/{invoice}/payment-options",
-    tag="Checkout",
-    access=BUYER,
-    ids=_INVOICE,
-    body=ChooseOption,
-    gives=InvoiceForBuyer,
-    refuses=(UnknownAsset, AssetNotAccepted, NoDestination, InvoiceClosed, AssetLocked, RatesUnavailable, ChainUnavailable),
-)
+@of_buyer("POST", "/payment-options", body=ChooseOption, gives=InvoiceForBuyer, refuses=NO_QUOTE)
 async def choose_checkout_option(call: Call[Nothing, ChooseOption]) -> dict[str, Any]:
     """Choose the asset to pay with."""
     return await call.runtime.invoicing.choose_for_buyer(call.path["invoice"], call.body.asset)
 
 
-@operation(
+@of_buyer(
     "POST",
-    "/api/v1/checkout/{invoice}/transaction",
-    tag="Checkout",
-    access=BUYER,
-    ids=_INVOICE,
+    "/transaction",
     body=AskTransaction,
     gives=UnsignedTransaction,
     refuses=(UnknownAsset, AssetNotAccepted, InvalidAddress, Conflict, ChainUnavailable),
@@ -101,15 +75,13 @@ async def get_checkout_transaction(call: Call[Nothing, AskTransaction]) -> dict[
     return await call.runtime.invoicing.transaction_for(call.path["invoice"], call.body.asset, call.body.payer)
 
 
-@operation("POST", "/api/v1/checkout/{invoice}/submitted", tag="Checkout", access=BUYER, ids=_INVOICE, body=Submitted, gives=InvoiceForBuyer)
+@of_buyer("POST", "/submitted", body=Submitted, gives=InvoiceForBuyer)
 async def submit_checkout_transaction(call: Call[Nothing, Submitted]) -> dict[str, Any]:
     """Say that a transaction was sent: a hint to look sooner, and never a proof."""
     return await call.runtime.invoicing.submitted(call.path["invoice"], call.body.hash)
 
 
-@operation(
-    "GET", "/api/v1/checkout/{invoice}/stream", tag="Checkout", access=BUYER, ids=_INVOICE, gives=Revision, streams=True, refuses=(RateLimited,)
-)
+@of_buyer("GET", "/stream", gives=Revision, streams=True, refuses=(RateLimited,))
 async def stream_checkout(call: Call[Nothing, None]) -> AsyncIterator[bytes]:
     """Follow when an invoice's page would look different, as server-sent events.
 

@@ -7,30 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from pepay_core.domain import ids
-from pepay_core.domain.errors import (
-    AssetLocked,
-    AssetNotAccepted,
-    ChainUnavailable,
-    Conflict,
-    Forbidden,
-    InvalidAddress,
-    InvalidInput,
-    InvoiceClosed,
-    NoDestination,
-    RatesUnavailable,
-    UnknownAsset,
-)
+from pepay_core.domain.errors import Conflict, Forbidden, InvalidAddress, InvalidInput, InvoiceClosed, UnknownAsset
+from pepay_core.web.api.buying import NO_QUOTE, of_buyer
 from pepay_core.web.api.invoice_objects import ChooseOption, InvoiceForBuyer
 from pepay_core.web.api.refunds import ReasonText, Refund
-from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, BaseUnits, Money, Nothing, Seconds, Sent
 
 if TYPE_CHECKING:
     from pepay_core.web.operations import Call
-
-_INVOICE: Final = {"invoice": ids.INVOICE}
 
 
 class Claimable(msgspec.Struct):
@@ -105,22 +89,13 @@ class Sighting(msgspec.Struct):
     block_time: Seconds | None
 
 
-@operation("GET", "/api/v1/checkout/{invoice}/self-service", tag="Checkout", access=BUYER, ids=_INVOICE, gives=SelfService)
+@of_buyer("GET", "/self-service", gives=SelfService)
 async def get_checkout_self_service(call: Call[Nothing, None]) -> dict[str, Any]:
     """Get what the buyer can do by himself now."""
     return await call.runtime.self_serving.help_for(call.path["invoice"])
 
 
-@operation(
-    "POST",
-    "/api/v1/checkout/{invoice}/new-quote",
-    tag="Checkout",
-    access=BUYER,
-    ids=_INVOICE,
-    body=ChooseOption,
-    gives=InvoiceForBuyer,
-    refuses=(UnknownAsset, AssetNotAccepted, NoDestination, InvoiceClosed, AssetLocked, RatesUnavailable, ChainUnavailable),
-)
+@of_buyer("POST", "/new-quote", body=ChooseOption, gives=InvoiceForBuyer, refuses=NO_QUOTE)
 async def reopen_checkout(call: Call[Nothing, ChooseOption]) -> dict[str, Any]:
     """Go on with an order whose time is over, at the price of the day.
 
@@ -129,40 +104,19 @@ async def reopen_checkout(call: Call[Nothing, ChooseOption]) -> dict[str, Any]:
     return await call.runtime.self_serving.new_quote(call.path["invoice"], call.body.asset)
 
 
-@operation(
-    "POST", "/api/v1/checkout/{invoice}/expire", tag="Checkout", access=BUYER, ids=_INVOICE, gives=InvoiceForBuyer, refuses=(Forbidden, InvoiceClosed)
-)
+@of_buyer("POST", "/expire", gives=InvoiceForBuyer, refuses=(Forbidden, InvoiceClosed))
 async def expire_checkout(call: Call[Nothing, None]) -> dict[str, Any]:
     """End the time of a test invoice now, to try out what comes then."""
     return await call.runtime.self_serving.expire(call.path["invoice"])
 
 
-@operation(
-    "POST",
-    "/api/v1/checkout/{invoice}/look-up",
-    tag="Checkout",
-    access=BUYER,
-    ids=_INVOICE,
-    body=LookUp,
-    gives=Sighting,
-    refuses=(InvalidInput,),
-)
+@of_buyer("POST", "/look-up", body=LookUp, gives=Sighting, refuses=(InvalidInput,))
 async def look_up_checkout_transaction(call: Call[Nothing, LookUp]) -> dict[str, Any]:
     """Ask what became of a transaction that was sent for this invoice."""
     return await call.runtime.self_serving.look_up(call.path["invoice"], call.body.hash)
 
 
-@operation(
-    "POST",
-    "/api/v1/checkout/{invoice}/claim",
-    tag="Checkout",
-    access=BUYER,
-    ids=_INVOICE,
-    status=201,
-    body=Claim,
-    gives=Refund,
-    refuses=(Conflict, InvalidAddress, UnknownAsset),
-)
+@of_buyer("POST", "/claim", status=201, body=Claim, gives=Refund, refuses=(Conflict, InvalidAddress, UnknownAsset))
 async def claim_checkout_money(call: Call[Nothing, Claim]) -> dict[str, Any]:
     """Ask money back that was too much, came late, or came in another asset, to an address of the same chain."""
     return await call.runtime.refunding.claim(call.path["invoice"], call.body.asset, call.body.address)

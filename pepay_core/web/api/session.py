@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from pepay_core.domain import ids
-from pepay_core.domain.errors import SignInFailed
+from pepay_core.domain.errors import InvalidInput, SignInFailed
 from pepay_core.services.people.sessions import FRESH, SignedIn
 from pepay_core.services.presenting import seconds
 from pepay_core.web.access import DOOR, ENTERING, USER
@@ -37,9 +37,9 @@ class SignIn(Sent):
 
 
 class SignInOnceMore(Sent):
-    """The password of whoever is signed in, and their second factor where they have one."""
+    """The password of whoever is signed in, and their second factor where they have one; or the answer of a passkey alone."""
 
-    password: Password
+    password: Password | None = None
     code: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     passkey: dict[str, Any] | None = None
 
@@ -114,10 +114,14 @@ async def get_own_session(call: Call[Nothing, None]) -> dict[str, Any]:
     return await _view(call, call.signed_in, browsers_of(call.request).session_of(call.request) or "")
 
 
-@operation("POST", "/api/v1/session/again", tag=_TAG, access=USER, body=SignInOnceMore, gives=OwnSession, opens=True, refuses=(SignInFailed,))
+@operation(
+    "POST", "/api/v1/session/again", tag=_TAG, access=USER, body=SignInOnceMore, gives=OwnSession, opens=True, refuses=(SignInFailed, InvalidInput)
+)
 async def sign_in_again(call: Call[Nothing, SignInOnceMore]) -> dict[str, Any]:
     """Show once more who one is, by all that signing in asks of one: for what asks for a sign-in that is minutes old."""
     sent = call.body
+    if sent.password is None and sent.passkey is None:
+        raise InvalidInput("is required where no passkey answers", field="password")
     return await opened_view(call, await call.runtime.people.signing_in.step_up(call.signed_in, sent.password, code=sent.code, passkey=sent.passkey))
 
 

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pepay_core.domain import ids
 from pepay_core.domain.assets import family_of
 from pepay_core.domain.errors import AssetNotAccepted, ChainUnavailable, Conflict, InvalidAddress, InvoiceClosed, UnknownAsset
+from pepay_core.web.api.buying import of_buyer
 from pepay_core.web.checkout.states import chosen
-from pepay_core.web.guards import BUYER
-from pepay_core.web.operations import operation
 from pepay_core.web.schemas import AssetText, Sent
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from pepay_core.web.operations import Call
 
-_PATH: Final = "/api/v1/checkout/{invoice}/solana-pay"
+_PATH: Final = "/solana-pay"
 _FAMILY: Final = "solana"
 _OPEN: Final = frozenset({"unpaid", "underpaid"})
 
@@ -55,19 +53,16 @@ class TransactionToSign(msgspec.Struct):
     message: str
 
 
-@operation("GET", _PATH, tag="Checkout", access=BUYER, ids={"invoice": ids.INVOICE}, query=WhichAsset, gives=WhoAsks, open_to_origins=True)
+@of_buyer("GET", _PATH, query=WhichAsset, gives=WhoAsks, open_to_origins=True)
 async def describe_solana_pay_request(call: Call[WhichAsset, None]) -> dict[str, Any]:
     """Get who asks for the payment, as a Solana Pay wallet shows it."""
     found = await call.runtime.invoicing.for_buyer(call.path["invoice"])
     return {"label": found["merchant_name"], "icon": f"{call.runtime.settings.server.base_url.rstrip('/')}/static/mark.svg"}
 
 
-@operation(
+@of_buyer(
     "POST",
     _PATH,
-    tag="Checkout",
-    access=BUYER,
-    ids={"invoice": ids.INVOICE},
     query=WhichAsset,
     body=AskingWallet,
     gives=TransactionToSign,

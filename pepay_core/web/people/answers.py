@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from litestar import Response
 
-from pepay_core.domain.errors import RateLimited, Refused, Unavailable
+from pepay_core.domain.errors import RateLimited, Refused, SignInFailed, Unavailable
 from pepay_core.web.asgi.facts import facts
+from pepay_core.web.policies import scripted
 from pepay_core.web.problems import problem_of
-from pepay_core.web.sessions import browsers_of
+from pepay_core.web.sessions import browsers_of, runtime_of
 from pepay_core.web.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from litestar import Request
+
+    from pepay_core.services.people.sessions import SignedIn
 
 HOME: Final = "/app/security"
 _HTML: Final = "text/html"
@@ -27,9 +31,19 @@ _OWN: Final = re.compile(r"/(?![/\\])[!-~]*", re.ASCII)
 
 
 def show(
-    request: Request[Any, Any, Any], template: str, *, refusal: Refused | Unavailable | None = None, done: str | None = None, **values: Any
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    refusal: Refused | Unavailable | None = None,
+    done: str | None = None,
+    passkeys: bool = False,
+    **values: Any,
 ) -> Response[str]:
-    """Return a page with the token that its forms send back, and a refusal or what was done at its top."""
+    """Return a page with the token that its forms send back, and a refusal or what was done at its top.
+
+    One on which passkeys are used gets the script for them, where browsers have passkeys for this server; no other has a script.
+    """
+    passkeys_at = runtime_of(request).people.passkeys.origin if passkeys else None
     browsers, known = browsers_of(request), facts(request.scope)
     token = browsers.session_of(request) or browsers.door_of(request)
     fresh = next((each.value for each in known.cookies if each.key == browsers.session and each.value), None)
@@ -46,19 +60,33 @@ def show(
         done=done,
         user=known.signed_in.user if known.signed_in and known.signed_in.is_full else None,
         here=request.scope["path"],
+        passkeys_at=passkeys_at,
         **values,
     )
-    return _with_cookies(
-        request,
-        Response(
-            html, status_code=problem.status if problem else 200, media_type=_HTML, headers={**_REFERRER, **(problem.headers if problem else {})}
-        ),
-    )
+    headers = {**_REFERRER, **(problem.headers if problem else {}), **({"Content-Security-Policy": scripted()} if passkeys_at else {})}
+    return _with_cookies(request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=headers))
 
 
 def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:
     """Lead the browser to another page of this server."""
     return _with_cookies(request, Response("", status_code=303, media_type=_HTML, headers={"Location": location}))
+
+
+def present(request: Request[Any, Any, Any]) -> SignedIn:
+    """Return whose session a page was asked for with: for what the gate opens to sessions only."""
+    found = facts(request.scope).signed_in
+    assert found is not None
+    return found
+
+
+def passkey_of(sent: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the answer of a passkey that a page's script has put into a form, or None; raises SignInFailed for what is none."""
+    if not sent.get("passkey"):
+        return None
+    try:
+        return msgspec.json.decode(sent["passkey"], type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        raise SignInFailed from None
 
 
 def next_of(given: Mapping[str, str]) -> str:

@@ -11,16 +11,14 @@ from pepay_core.domain.connecting import GRAVE, WORDS, ConnectRequest, read_requ
 from pepay_core.domain.errors import InvalidInput, Refused, Unavailable
 from pepay_core.domain.lifetimes import PRESETS
 from pepay_core.web.access import USER
-from pepay_core.web.asgi.facts import facts
 from pepay_core.web.forms import form
-from pepay_core.web.people.answers import lead, show
+from pepay_core.web.people.answers import lead, present, show
 from pepay_core.web.policies import PLAIN
 from pepay_core.web.sessions import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pepay_core.services.people.sessions import SignedIn
 
 PATH: Final = "/connect/authorize"
 _OPT: Final = {"access": USER, "page": True}
@@ -56,7 +54,7 @@ async def consent(request: Request[Any, Any, Any]) -> Response[str]:
     runtime = runtime_of(request)
     try:
         livemode = sent["environment"] == "live"
-        caller = await runtime.people.memberships.caller(_present(request).user, sent.get("merchant") or None, livemode=livemode)
+        caller = await runtime.people.memberships.caller(present(request).user, sent.get("merchant") or None, livemode=livemode)
         back = await runtime.connecting.consent(caller, asked)
     except (Refused, Unavailable) as exc:
         return await _page(request, asked, given, refusal=exc)
@@ -66,8 +64,8 @@ async def consent(request: Request[Any, Any, Any]) -> Response[str]:
 async def _page(
     request: Request[Any, Any, Any], asked: ConnectRequest, given: Mapping[str, str], *, refusal: Refused | Unavailable | None = None
 ) -> Response[str]:
-    runtime, present = runtime_of(request), _present(request)
-    merchants = await runtime.people.memberships.of_user(present.user)
+    runtime, signed_in = runtime_of(request), present(request)
+    merchants = await runtime.people.memberships.of_user(signed_in.user)
     able = [each for each in merchants if "keys:write" in each["scopes"] and all(_gives(each["scopes"], scope) for scope in asked.scopes)]
     response = show(
         request,
@@ -79,7 +77,7 @@ async def _page(
         merchants=able,
         no_role=bool(merchants) and not able,
         times=[(name, _TIMES[name], PRESETS[name] == asked.lifetime) for name in PRESETS],
-        is_fresh=present.is_fresh(runtime.clock.now()),
+        is_fresh=signed_in.is_fresh(runtime.clock.now()),
         again=f"/login/again?{urlencode({'next': f'{PATH}?{urlencode(given)}'})}",
         no=asked.back(error="access_denied"),
     )
@@ -96,12 +94,6 @@ def _wrong(request: Request[Any, Any, Any], exc: InvalidInput) -> Response[str]:
 
 def _gives(scopes: list[str], scope: str) -> bool:
     return scope in scopes or (scope.endswith(":read") and f"{scope.removesuffix(':read')}:write" in scopes)
-
-
-def _present(request: Request[Any, Any, Any]) -> SignedIn:
-    found = facts(request.scope).signed_in
-    assert found is not None
-    return found
 
 
 HANDLERS: Final = (consent_page, consent)

@@ -15,9 +15,8 @@ from pepay_core.domain.jsontext import encode
 from pepay_core.services.likely_causes import likely_cause
 from pepay_core.services.paging import Page
 from pepay_core.web.access import USER
-from pepay_core.web.asgi.facts import facts
 from pepay_core.web.forms import form
-from pepay_core.web.people.answers import lead, show
+from pepay_core.web.people.answers import lead, present, show
 from pepay_core.web.sessions import runtime_of
 from pepay_core.web.timing import within_deadline
 
@@ -99,10 +98,8 @@ def _kept(asked: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _caller(request: Request[Any, Any, Any], asked: Mapping[str, str]) -> Caller:
-    present = facts(request.scope).signed_in
-    assert present is not None
     memberships = runtime_of(request).people.memberships
-    return await memberships.caller(present.user, asked.get("merchant") or None, livemode=asked.get("environment") == "live")
+    return await memberships.caller(present(request).user, asked.get("merchant") or None, livemode=asked.get("environment") == "live")
 
 
 HANDLERS: Final = (webhooks_page, resend)

@@ -10,16 +10,14 @@ from litestar import Request, Response, get, post
 from pepay_core.domain.errors import Forbidden, Refused, Unavailable
 from pepay_core.domain.roles import ROLES, Role, is_above
 from pepay_core.web.access import USER
-from pepay_core.web.asgi.facts import facts
 from pepay_core.web.forms import form
-from pepay_core.web.people.answers import lead, show
+from pepay_core.web.people.answers import lead, present, show
 from pepay_core.web.sessions import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pepay_core.services.callers import Caller
-    from pepay_core.services.people.sessions import SignedIn
 
 PATH: Final = "/app/team"
 _OPT: Final = {"access": USER, "page": True}
@@ -97,22 +95,22 @@ async def _page(
     done: str | None = None,
     invited: Mapping[str, Any] | None = None,
 ) -> Response[str]:
-    people, present = runtime_of(request).people, _present(request)
-    merchants = await people.memberships.of_user(present.user)
+    people, signed_in = runtime_of(request).people, present(request)
+    merchants = await people.memberships.of_user(signed_in.user)
     chosen = next((each for each in merchants if each["merchant"] == merchant), merchants[0] if merchants and not merchant else None)
     members: list[dict[str, Any]] = []
     invitations: list[dict[str, Any]] = []
-    may_change, roles = False, list[Role]()
+    sees, may_change, roles = False, False, list[Role]()
     if chosen is None and merchant:
         refusal = refusal or Forbidden("you are no member of this merchant")
     elif chosen is not None:
         mine = Role(chosen["role"])
-        roles, may_change = [each for each in Role if not is_above(each, mine)], "members:write" in ROLES[mine]
+        sees, may_change = "members:read" in ROLES[mine], "members:write" in ROLES[mine]
+        roles = [each for each in Role if not is_above(each, mine)]
         try:
             caller = await _caller(request, chosen["merchant"])
-            members, invitations = await people.memberships.list(caller), await people.invitations.list(caller)
-        except Forbidden:
-            refusal = refusal or Forbidden(f"your role, {mine}, does not show who else is a member")
+            if sees:
+                members, invitations = await people.memberships.list(caller), await people.invitations.list(caller)
         except Refused as exc:
             refusal = refusal or exc
     return show(
@@ -125,24 +123,19 @@ async def _page(
         members=members,
         invitations=invitations,
         invited=invited,
+        sees=sees,
         may_change=may_change,
-        is_fresh=present.is_fresh(runtime_of(request).clock.now()),
+        is_fresh=signed_in.is_fresh(runtime_of(request).clock.now()),
         roles=[(each.value, _MEANS[each]) for each in roles],
     )
 
 
 async def _caller(request: Request[Any, Any, Any], merchant: str | None) -> Caller:
-    return await _memberships(request).caller(_present(request).user, merchant, livemode=False)
+    return await _memberships(request).caller(present(request).user, merchant, livemode=False)
 
 
 def _memberships(request: Request[Any, Any, Any]) -> Any:
     return runtime_of(request).people.memberships
-
-
-def _present(request: Request[Any, Any, Any]) -> SignedIn:
-    found = facts(request.scope).signed_in
-    assert found is not None
-    return found
 
 
 HANDLERS: Final = (team_page, change_role, remove, invite, withdraw)

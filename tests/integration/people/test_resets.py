@@ -91,11 +91,11 @@ async def test_a_link_ends_with_a_change_of_the_password_and_with_a_suspension(w
 async def test_a_new_password_still_owes_the_second_factor(world):
     await world.user()
     found, _ = await world.signed_in()
-    begun = await world.people.second_factors.begin_codes(found, PASSWORD)
+    begun = await world.people.one_time_codes.begin(found, PASSWORD)
     import base64
 
     code = totp.code_of(base64.b32decode(begun["secret"]), totp.step_at(world.clock.now()))
-    await world.people.second_factors.confirm_codes(found, code)
+    await world.people.one_time_codes.confirm(found, code)
     (token,) = await asked(world)
 
     await world.people.password_resets.reset(token, NEW)

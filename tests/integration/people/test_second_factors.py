@@ -32,9 +32,9 @@ class App:
 async def with_codes(world, email="ada@example.com"):
     """Return a user's app and recovery codes, a step of time after the first code was used."""
     found, _ = await world.signed_in(email)
-    begun = await world.people.second_factors.begin_codes(found, PASSWORD)
+    begun = await world.people.one_time_codes.begin(found, PASSWORD)
     app = App(world, begun["secret"])
-    _, codes = await world.people.second_factors.confirm_codes(found, app.code())
+    _, codes = await world.people.one_time_codes.confirm(found, app.code())
     world.clock.jump(timedelta(seconds=60))
     return app, codes
 
@@ -42,8 +42,8 @@ async def with_codes(world, email="ada@example.com"):
 async def with_passkey(world, email="ada@example.com"):
     found, _ = await world.signed_in(email)
     device = Authenticator()
-    options = await world.people.second_factors.begin_passkey(found, PASSWORD)
-    _, codes = await world.people.second_factors.finish_passkey(found, device.create(options), "Laptop")
+    options = await world.people.passkeys.begin(found, PASSWORD)
+    _, codes = await world.people.passkeys.finish(found, device.create(options), "Laptop")
     return device, codes
 
 
@@ -53,13 +53,13 @@ class TestOneTimeCodes:
         await world.user()
         found, token = await world.signed_in()
         _, elsewhere = await world.signed_in()
-        begun = await world.people.second_factors.begin_codes(found, PASSWORD)
+        begun = await world.people.one_time_codes.begin(found, PASSWORD)
         assert begun["link"] == f"otpauth://totp/PePay:ada%40example.com?secret={begun['secret']}&issuer=PePay"
         assert (await world.signed_in())[0].is_full
 
         with pytest.raises(SignInFailed):
-            await world.people.second_factors.confirm_codes(found, "000000")
-        opened, codes = await world.people.second_factors.confirm_codes(found, App(world, begun["secret"]).code())
+            await world.people.one_time_codes.confirm(found, "000000")
+        opened, codes = await world.people.one_time_codes.confirm(found, App(world, begun["secret"]).code())
 
         assert len(set(codes)) == 10
         assert (await world.people.sessions.find(opened.token)).is_full
@@ -135,9 +135,9 @@ class TestOneTimeCodes:
         world.clock.jump(timedelta(seconds=60))
         for password, code in [("wrong horse battery", app.code()), (PASSWORD, "000000"), (PASSWORD, None)]:
             with pytest.raises(SignInFailed):
-                await world.people.second_factors.remove_codes(found, password, code=code)
+                await world.people.one_time_codes.remove(found, password, code=code)
 
-        await world.people.second_factors.remove_codes(found, PASSWORD, code=app.code())
+        await world.people.one_time_codes.remove(found, PASSWORD, code=app.code())
 
         assert (await world.signed_in())[0].is_full
         async with world.store.read() as tx:
@@ -203,7 +203,7 @@ class TestPasskeys:
         found, _ = await world.signed_in()
         assert found.session.level is Level.PENDING
         for _ in range(2):
-            options = await world.people.second_factors.challenge(found)
+            options = await world.people.passkeys.challenge(found)
             assert options["rpId"] == "pay.example.com"
             assert options["userVerification"] == "required"
             opened = await world.people.signing_in.with_second_factor(found, passkey=device.get(options))
@@ -220,7 +220,7 @@ class TestPasskeys:
         await world.user()
         device, _ = await with_passkey(world)
         found, _ = await world.signed_in()
-        options = await world.people.second_factors.challenge(found)
+        options = await world.people.passkeys.challenge(found)
         good = device.get(options)
         with pytest.raises(SignInFailed):
             await world.people.signing_in.with_second_factor(found, passkey=Authenticator().get(options))
@@ -231,7 +231,7 @@ class TestPasskeys:
         await world.user()
         device, _ = await with_passkey(world)
         found, _ = await world.signed_in()
-        options = await world.people.second_factors.challenge(found)
+        options = await world.people.passkeys.challenge(found)
         world.clock.jump(timedelta(minutes=5))
         with pytest.raises(SignInFailed):
             await world.people.signing_in.with_second_factor(found, passkey=device.get(options))
@@ -258,33 +258,33 @@ class TestPasskeys:
             {"step": -1},
         ]
         found, _ = await world.signed_in()
-        await world.people.signing_in.with_second_factor(found, passkey=device.get(await world.people.second_factors.challenge(found)))
+        await world.people.signing_in.with_second_factor(found, passkey=device.get(await world.people.passkeys.challenge(found)))
         found, _ = await world.signed_in()
         for lie in lies:
-            options, device.signatures = await world.people.second_factors.challenge(found), 1
+            options, device.signatures = await world.people.passkeys.challenge(found), 1
             with pytest.raises(SignInFailed):
                 await world.people.signing_in.with_second_factor(found, passkey=device.get(options, **lie))
             await world.store.run(lambda tx, user=found.user: world.people.second_factors._slowing.forget(tx, second(user)))
         for answer in ({}, {"rawId": "!"}, {"rawId": 1}, {"id": "x", "rawId": encode(device.credential), "response": {}}):
-            await world.people.second_factors.challenge(found)
+            await world.people.passkeys.challenge(found)
             with pytest.raises(SignInFailed):
                 await world.people.signing_in.with_second_factor(found, passkey=answer)
             await world.store.run(lambda tx, user=found.user: world.people.second_factors._slowing.forget(tx, second(user)))
-        options = await world.people.second_factors.challenge(found)
+        options = await world.people.passkeys.challenge(found)
         with pytest.raises(SignInFailed):
             await world.people.signing_in.with_second_factor(found, passkey=eves.get(options))
-        options, device.signatures = await world.people.second_factors.challenge(found), 1
+        options, device.signatures = await world.people.passkeys.challenge(found), 1
         assert await world.people.signing_in.with_second_factor(found, passkey=device.get(options))
 
     async def test_a_new_one_whose_answer_differs_in_anything_is_refused(self, world):
         await world.user()
         found, _ = await world.signed_in()
         for lie in [{"origin": "https://evil.example"}, {"rp_id": "evil.example"}, {"flags": PRESENT}, {"challenge": "eA"}, {"cross_origin": True}]:
-            options = await world.people.second_factors.begin_passkey(found, PASSWORD)
+            options = await world.people.passkeys.begin(found, PASSWORD)
             with pytest.raises(InvalidInput):
-                await world.people.second_factors.finish_passkey(found, Authenticator().create(options, **lie))
+                await world.people.passkeys.finish(found, Authenticator().create(options, **lie))
         with pytest.raises(Conflict):
-            await world.people.second_factors.finish_passkey(found, Authenticator().create(options))
+            await world.people.passkeys.finish(found, Authenticator().create(options))
         assert (await world.signed_in())[0].is_full
 
     @both
@@ -293,21 +293,21 @@ class TestPasskeys:
         await world.user("eve@example.com")
         device, _ = await with_passkey(world)
         found, _ = await world.signed_in("eve@example.com")
-        options = await world.people.second_factors.begin_passkey(found, PASSWORD)
+        options = await world.people.passkeys.begin(found, PASSWORD)
         with pytest.raises(Conflict):
-            await world.people.second_factors.finish_passkey(found, device.create(options))
+            await world.people.passkeys.finish(found, device.create(options))
 
     async def test_the_last_one_that_is_taken_away_leaves_the_password_alone_enough(self, world):
         await world.user()
         device, codes = await with_passkey(world)
         found, _ = await world.signed_in()
-        opened = await world.people.signing_in.with_second_factor(found, passkey=device.get(await world.people.second_factors.challenge(found)))
+        opened = await world.people.signing_in.with_second_factor(found, passkey=device.get(await world.people.passkeys.challenge(found)))
         full = await world.people.sessions.find(opened.token)
         (passkey,) = (await world.people.second_factors.state(full))["passkeys"]
         with pytest.raises(SignInFailed):
-            await world.people.second_factors.remove_passkey(full, passkey["id"], PASSWORD)
+            await world.people.passkeys.remove(full, passkey["id"], PASSWORD)
 
-        await world.people.second_factors.remove_passkey(full, passkey["id"], PASSWORD, code=codes[0])
+        await world.people.passkeys.remove(full, passkey["id"], PASSWORD, code=codes[0])
 
         assert (await world.signed_in())[0].is_full
 
@@ -317,15 +317,15 @@ class TestOtherDoors:
         user = await world.user()
         app, codes = await with_codes(world)
         found, _ = await world.signed_in()
-        factors, signing_in = world.people.second_factors, world.people.signing_in
+        people, signing_in = world.people, world.people.signing_in
         for act in (
-            factors.begin_codes(found, PASSWORD),
-            factors.confirm_codes(found, app.code()),
-            factors.remove_codes(found, PASSWORD, code=codes[0]),
-            factors.begin_passkey(found, PASSWORD),
-            factors.finish_passkey(found, {}),
-            factors.remove_passkey(found, "psk_1", PASSWORD, code=codes[0]),
-            factors.new_recovery_codes(found, PASSWORD),
+            people.one_time_codes.begin(found, PASSWORD),
+            people.one_time_codes.confirm(found, app.code()),
+            people.one_time_codes.remove(found, PASSWORD, code=codes[0]),
+            people.passkeys.begin(found, PASSWORD),
+            people.passkeys.finish(found, {}),
+            people.passkeys.remove(found, "psk_1", PASSWORD, code=codes[0]),
+            people.second_factors.new_recovery_codes(found, PASSWORD),
             signing_in.step_up(found, PASSWORD, code=codes[0]),
             signing_in.change_password(found, PASSWORD, "a new horse battery"),
         ):

@@ -246,9 +246,9 @@ async def test_a_dump_of_the_database_signs_nobody_in(world):
     """Everything that is stored, tried as a token of every kind and as a password; and nothing that anybody types is in it."""
     await world.user(name="Ada", is_admin=True)
     found, _ = await world.signed_in(address="203.0.113.9")
-    secret = await world.people.second_factors.begin_codes(found, PASSWORD)
+    secret = await world.people.one_time_codes.begin(found, PASSWORD)
     code = totp.code_of(base64.b32decode(secret["secret"]), totp.step_at(world.clock.now()))
-    opened, recovery = await world.people.second_factors.confirm_codes(found, code)
+    opened, recovery = await world.people.one_time_codes.confirm(found, code)
     invited = await world.people.invitations.register(world.by, "eve@example.com", is_admin=True)
     await world.people.password_resets.ask("ada@example.com")
     links = [token for *_, token in await world.letters()]

@@ -47,10 +47,13 @@ DOORS = {
     "/api/v1/password-reset",
     "/api/v1/password-reset/confirm",
     "/api/v1/session",
+    "/api/v1/session/by-passkey",
+    "/api/v1/session/by-passkey/begin",
     "/confirm-email",
     "/connect/token",
     "/invitation",
     "/login",
+    "/login/passkey",
     "/reset-password",
 }
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from authenticator import Authenticator
 from persons import OWN, PASSWORD, Person, member, new_user
 
 from pepay_core.services.people import totp
+from pepay_core.services.people.accounts import as_user
 
 
 class Browser:
@@ -211,8 +214,6 @@ async def test_a_new_password_is_set_by_a_link_that_works_once(web):
         await browser.send("/reset-password", email=address)
         assert browser.says("Look into your mailbox")
     await web.runtime.people.password_resets.settle()
-    from pepay_core.services.people.accounts import as_user
-
     link = await web.runtime.people.password_resets.link(user, as_user(user))
     await browser.open(link.removeprefix(OWN))
     await browser.send("/reset-password", password="quite another password")
@@ -224,16 +225,18 @@ async def test_a_new_password_is_set_by_a_link_that_works_once(web):
     assert browser.page.status_code == 404
 
 
-async def test_pages_have_no_script_and_are_kept_nowhere(web):
+async def test_pages_are_kept_nowhere_and_those_with_passkeys_have_a_script_and_no_other(web):
     browser = Browser.of(await member(web))
-    for path in ("/app/security", "/app/team", "/login/again", "/reset-password"):
+    for path, scripts in (("/app/security", 1), ("/app/team", 0), ("/login/again", 0), ("/reset-password", 0)):
         answer = await browser.open(path)
+        policy = answer.headers["content-security-policy"]
         assert answer.status_code == 200
-        assert "script" not in answer.headers["content-security-policy"]
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert ("script-src 'self'" in policy, "require-trusted-types-for 'script'" in policy) == (bool(scripts),) * 2
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
         assert answer.headers["cache-control"] == "no-store"
         assert "cookie" in answer.headers["vary"].lower()
-        assert "<script" not in answer.text
+        assert answer.text.count("<script") == answer.text.count('<script src="/static/passkeys.js') == scripts
 
 
 async def test_what_others_typed_is_shown_as_they_typed_it(web):
@@ -245,3 +248,65 @@ async def test_what_others_typed_is_shown_as_they_typed_it(web):
         assert "<img src=x" not in browser.page.text
     await browser.open("/app/security?done=<script>")
     assert "<script>" not in browser.page.text
+
+
+async def test_a_passkey_is_added_named_used_and_taken_away(web):
+    person, device = await member(web), Authenticator(origin=OWN)
+    browser = Browser.of(person)
+
+    async def asked(path, **body):
+        headers = {**person.headers, "cookie": f"{web.app.state.browsers.session}={browser.cookies.get(web.app.state.browsers.session, '')}"}
+        headers["x-csrf-token"] = web.app.state.browsers.csrf(browser.cookies.get(web.app.state.browsers.session, ""))
+        answer = await web.client.post(path, headers=headers, json=body or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["options"]
+
+    await browser.open("/app/security")
+    made = device.create(await asked("/api/v1/user/passkeys/begin", password=PASSWORD))
+    await browser.send("/app/security/passkey", passkey="not JSON")
+    assert browser.says("That did not match")
+    await browser.send("/app/security/passkey", passkey=json.dumps(made), name="My laptop")
+    recovery = re.findall(r"<li><code>([^<]+)</code></li>", browser.page.text)
+    assert len(recovery) == 10
+    await browser.open("/app/security")
+    passkey = re.search(r'name="id" value="(psk_[^"]+)"', browser.page.text)[1]
+    await browser.send("/app/security/passkey/rename", id=passkey, name="")
+    assert browser.says("The name must not be empty")
+    await browser.send("/app/security/passkey/rename", id=passkey, name="Old laptop")
+    assert browser.says("The passkey has its new name")
+    assert browser.says("Old laptop")
+    await browser.send("/logout")
+
+    email = web.runtime.people.accounts.email_of(person.user)
+    await browser.open("/login")
+    await browser.send("/login/passkey", passkey=json.dumps(device.get(await asked("/api/v1/session/by-passkey/begin"))), next="/app/team")
+    assert browser.path == "/app/team"
+    await browser.send("/logout")
+    await browser.send("/login", email=email, password=PASSWORD)
+    assert browser.path.startswith("/login/code")
+    await browser.send("/login/code", passkey=json.dumps(device.get(await asked("/api/v1/session/passkey"))))
+    assert browser.path == "/app/security"
+    await browser.open("/login/again?next=/app/team")
+    await browser.send("/login/again", passkey=json.dumps(device.get(await asked("/api/v1/session/passkey"))))
+    assert browser.path == "/app/team"
+
+    await browser.open("/app/security")
+    await browser.send("/app/security/passkey/remove", id=passkey, password=PASSWORD, code="")
+    assert browser.says("That did not match")
+    answer = json.dumps(device.get(await asked("/api/v1/session/passkey")))
+    await browser.send("/app/security/passkey/remove", id=passkey, password=PASSWORD, passkey=answer)
+    assert browser.says("The passkey is removed")
+    await browser.send("/logout")
+    await browser.open("/login")
+    await browser.send("/login/passkey", passkey=json.dumps(device.get(await asked("/api/v1/session/by-passkey/begin"))))
+    assert browser.says("This passkey is not known here any more")
+
+
+async def test_a_suspended_merchant_is_told_as_that_and_not_as_a_role(web):
+    owner = await member(web)
+    await web.runtime.people.platform.suspend(as_user(owner.user), web.merchant)
+    browser = Browser.of(owner)
+    await browser.open("/app/team")
+    assert browser.page.status_code == 403
+    assert browser.says("suspended")
+    assert not browser.says("Your role")
