@@ -3,6 +3,7 @@
 import { CHANGED, announce } from "./page";
 
 const SHOWN = 2_000;
+const LATELY = "pepay:method";
 
 async function copy(button: HTMLElement): Promise<void> {
   const text = button.dataset["copy"] ?? "";
@@ -27,6 +28,20 @@ async function copy(button: HTMLElement): Promise<void> {
   setTimeout(() => delete button.dataset["copied"], SHOWN);
 }
 
+/** Mark the way to pay that this browser chose last time; nobody else is told, and where nothing may be kept there is no mark. */
+function recall(): void {
+  try {
+    const last = localStorage.getItem(LATELY);
+    for (const each of document.querySelectorAll<HTMLButtonElement>("form[data-lately] button.option:enabled")) {
+      if (each.value !== last || each.classList.contains("lately")) continue;
+      each.classList.add("lately");
+      const note = document.createElement("span");
+      note.textContent = each.form!.dataset["lately"]!;
+      each.lastElementChild!.append(note);
+    }
+  } catch {}
+}
+
 function closeMenus(but: Node | null): void {
   for (const each of document.querySelectorAll<HTMLDetailsElement>("details.menu[open], details.method[open]")) {
     if (!but || !each.contains(but)) each.open = false;
@@ -34,6 +49,7 @@ function closeMenus(but: Node | null): void {
 }
 
 function arm(): void {
+  recall();
   for (const each of document.querySelectorAll<HTMLElement>("[data-search], [data-print]")) each.hidden = false;
   const link = document.querySelector<HTMLAnchorElement>("a[data-return]:not([data-armed])");
   if (!link) return;
@@ -69,6 +85,13 @@ export function handle(): void {
     for (const each of field.form?.querySelectorAll<HTMLElement>("[data-words]") ?? []) {
       each.hidden = !words.every((word) => each.dataset["words"]?.includes(word));
     }
+  });
+  document.addEventListener("submit", (event) => {
+    const chosen = event.submitter as HTMLButtonElement | null;
+    if (!chosen?.matches("form[data-lately] .option")) return;
+    try {
+      localStorage.setItem(LATELY, chosen.value);
+    } catch {}
   });
   document.addEventListener(CHANGED, arm);
   arm();

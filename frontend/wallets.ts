@@ -15,6 +15,8 @@ interface State {
   alarm?: boolean;
 }
 let state: State = { text: "" };
+/** The wallet that has been asked; while it only connects, another may be pressed instead. */
+let asked: Wallet | undefined;
 
 /** Find wallets, and show them wherever the page has a place for them, now and in parts that come later. */
 export function wallets(): void {
@@ -36,7 +38,11 @@ const place = (): HTMLElement | null => document.querySelector("[data-wallets]")
 export function show(): void {
   const here = place();
   // Where there is nothing to pay any more, what was said of paying is over.
-  if (!here) return void (state = { text: "" });
+  if (!here) {
+    state = { text: "" };
+    asked = undefined;
+    return;
+  }
   const usable = known.filter((wallet) => wallet.family === here.dataset["family"]);
   here.hidden = !usable.length && !state.text;
   const wanted = usable.map(button);
@@ -75,12 +81,16 @@ function move(next: State): void {
 }
 
 async function pay(wallet: Wallet, here: HTMLElement): Promise<void> {
-  if (state.busy) return;
+  if (state.busy || asked === wallet) return;
+  asked = wallet;
   const asset = here.dataset["asset"];
   const say = (what: string): string => here.dataset[`say${what[0]!.toUpperCase()}${what.slice(1)}`] ?? "";
-  move({ text: say("confirm"), busy: true });
+  move({ text: say("confirm") });
   try {
     const payer = await wallet.connect();
+    // Who got no answer from one wallet may have pressed another by now: only the last one is asked for money.
+    if (asked !== wallet) return;
+    move({ text: say("confirm"), busy: true });
     const made = await post(`${invoice}/transaction`, { asset, payer });
     const hash = await wallet.pay(made.requests);
     if (!/^[0-9A-Za-z]{32,128}$/.test(hash)) throw new Trouble("failed");
@@ -91,6 +101,8 @@ async function pay(wallet: Wallet, here: HTMLElement): Promise<void> {
     // A hint only: the payment is found without it.
     await post(`${invoice}/submitted`, { hash }).catch(() => {});
   } catch (error) {
+    if (asked !== wallet) return;
+    asked = undefined;
     move({ text: error instanceof Refusal ? error.message : say(why(error)), alarm: true });
   }
 }

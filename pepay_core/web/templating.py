@@ -34,10 +34,10 @@ def environment() -> Environment:
     """Return the template environment: what is undefined is an error, and what is shown is escaped."""
     made = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     from pepay_core.web.checkout.languages import LANGUAGES
-    from pepay_core.web.checkout.marks import network_mark, token_mark
+    from pepay_core.web.checkout.marks import from_exchanges, network_mark, token_mark
 
     made.filters |= {"grouped": grouped, "price": price, "utc": utc, "shortened": shortened, "bold": bold, "ltr": ltr}
-    made.filters |= {"token_mark": token_mark, "network_mark": network_mark}
+    made.filters |= {"token_mark": token_mark, "network_mark": network_mark, "from_exchanges": from_exchanges}
     made.globals |= {"static": static_url, "languages": LANGUAGES}
     return made
 

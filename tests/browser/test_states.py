@@ -147,4 +147,6 @@ def test_a_fork_takes_the_page_back_to_waiting(pages, town):
     town.node.reorg(2)
     town.advance("USDC")
     page.reaches("awaiting")
+    page.shows("The network took a payment back")
+    page.keep("reverted")
     assert page.marked

@@ -13,10 +13,11 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from unicodedata import bidirectional
 
 from babel import Locale
 from babel.dates import format_skeleton
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 from babel.units import format_unit
 from markupsafe import Markup, escape
 
@@ -30,6 +31,9 @@ FOLDER: Final = Path(__file__).parents[1] / "i18n"
 _ACCEPTED: Final = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ACCEPTED: Final = 20
 _MARKS: Final = "\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
+# Letters that turn the ones after them around, and what keeps a text to itself.
+_TURNING: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_APART: Final = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _RATE_DIGITS: Final = 6
 _MINUTES: Final = 90  # seconds from which on time is told in minutes
 
@@ -49,12 +53,23 @@ class Language:
 
     def __call__(self, key: str, **values: Any) -> Markup:
         """Return a sentence with values put in."""
-        return Markup(escape(self.sentences[key])).format(**{name: escape(value) for name, value in values.items()})  # noqa: S704 - escaped just before
+        given = {name: escape(self._apart(value)) for name, value in values.items()}
+        return Markup(escape(self.sentences[key])).format(**given)  # noqa: S704 - escaped just before
+
+    def _apart(self, value: Any) -> Any:
+        """Return a name in a way that it cannot turn around the sentence that it is put into."""
+        if not isinstance(value, str) or isinstance(value, Markup):
+            return value
+        text = value.translate(_TURNING)
+        other = {"L"} if self.direction == "rtl" else {"R", "AL"}
+        return text.join(_APART) if any(bidirectional(letter) in other for letter in text) else text
 
     def price(self, amount: str, unit: str) -> str:
         """Return an amount of a currency, or of an asset by its symbol, as people write it."""
         number = Decimal(amount)
         if len(unit) == 3 and unit in self.locale.currencies:
+            places = get_currency_precision(unit)
+            number = number if -int(number.as_tuple().exponent) >= places else number.quantize(Decimal(1).scaleb(-places))
             # Where it stands in a page decides its direction: a mark of its own would turn it around there.
             return format_currency(number, unit, locale=self.locale, decimal_quantization=False).strip(_MARKS)
         return f"{format_decimal(number, locale=self.locale, decimal_quantization=False)} {unit}"

@@ -1,11 +1,14 @@
-"""Which drawing stands for a token and for a network; what has none gets its first letter."""
+"""Which drawing stands for a token and for a network, and what else can be said of one; what has no drawing gets its first letter."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.assets import chain_of, family_of
 from pepay_core.web.templating import STATIC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TOKENS: Final = frozenset(each.stem for each in (STATIC / "marks").glob("*.svg") if not each.stem.startswith("on-"))
 _NETWORKS: Final = {
@@ -29,3 +32,11 @@ def network_mark(asset: str) -> str | None:
     chain = chain_of(asset)
     name = "solana" if family_of(chain) == "solana" else _NETWORKS.get(chain)
     return f"marks/on-{name}.svg" if name else None
+
+
+def from_exchanges(option: Mapping[str, Any]) -> bool:
+    """Tell whether an exchange can pay an option: on a network that exchanges know, to an address that is this invoice's alone.
+
+    On Solana it cannot be promised: where invoices share an address, an exchange cannot write the reference that tells them apart.
+    """
+    return option["chain"] in _NETWORKS

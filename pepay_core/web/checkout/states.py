@@ -83,6 +83,12 @@ def active(invoice: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [each for each in invoice["payments"] if each["status"] != "reverted"]
 
 
+def reverted(invoice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the newest payment that its network has taken back, and that has not come again."""
+    there = {each["transaction"] for each in active(invoice)}
+    return next((each for each in reversed(invoice["payments"]) if each["status"] == "reverted" and each["transaction"] not in there), None)
+
+
 def misdirected(invoice: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the newest payment in an asset that was not asked for."""
     return next((each for each in reversed(active(invoice)) if each["mismatch"] is not None), None)

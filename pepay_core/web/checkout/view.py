@@ -21,6 +21,7 @@ from pepay_core.web.checkout.states import (
     is_asking,
     is_open,
     misdirected,
+    reverted,
     state_of,
 )
 from pepay_core.web.checkout.steps import Step, steps
@@ -106,6 +107,8 @@ class View:
     received: Sequence[Mapping[str, Any]] = ()
     troubled: str | None = None
     """The name of the network that cannot be read right now."""
+    taken_back: str | None = None
+    """The amount that was seen, and that a reorganisation of its network has taken back."""
     can_change: bool = False
     apps: Sequence[AppLink] = ()
     """Wallet apps that can be opened to pay."""
@@ -157,6 +160,8 @@ class View:
     @property
     def told(self) -> str:
         """What those are told who cannot see that the state has changed."""
+        if self.taken_back:
+            return f"{self.t('reverted')}. {self.t('reverted.text', amount=self.taken_back)}"
         return self.title if self.state is State.CHOOSE else f"{self.title} {self.text}"
 
     def say(self, part: str) -> str:
@@ -218,6 +223,7 @@ def view(invoice: Mapping[str, Any], visit: Visit, networks: Networks) -> View:
     natives = frozenset(each.native for each in networks.values())
     troubled = option is not None and state not in SETTLED and state is not State.CHOOSE and networks.troubled(option["chain"])
     pace = networks.pace(option["chain"]) if option else None
+    gone = reverted(invoice) if state not in SETTLED | {State.DETECTED, State.CONFIRMING} else None
     return View(
         invoice=invoice,
         visit=visit,
@@ -237,6 +243,7 @@ def view(invoice: Mapping[str, Any], visit: Visit, networks: Networks) -> View:
         seconds_left=round((counted[1] - counted[0]) * pace) if counted and pace else None,
         received=active(invoice),
         troubled=option["network"] if option and troubled else None,
+        taken_back=f"{gone['amount']} {gone['symbol'] or ''}".strip() if gone else None,
         can_change=is_open(invoice, visit.now) and not active(invoice) and len(invoice["payment_options"]) > 1,
         apps=app_links(option, invoice["payment_url"], natives) if asking and option else (),
         natives=natives,

@@ -93,3 +93,29 @@ def test_what_is_sent_is_written_as_wallets_read_it(samples):
 
 def test_what_is_put_into_a_sentence_cannot_become_markup():
     assert "<i>" not in language("en")("back", merchant="<i>{0}")
+
+
+TURNING = "\N{RIGHT-TO-LEFT OVERRIDE}"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "put_in"),
+    [
+        ("en", "Acme", "Acme"),
+        ("en", f"Acme{TURNING}emcA", "AcmeemcA"),
+        ("en", "متجر", "\N{FIRST STRONG ISOLATE}متجر\N{POP DIRECTIONAL ISOLATE}"),
+        ("ar", "متجر", "متجر"),
+        ("ar", "Acme (UK)", "\N{FIRST STRONG ISOLATE}Acme (UK)\N{POP DIRECTIONAL ISOLATE}"),
+        ("en", "\N{POP DIRECTIONAL ISOLATE}قهوة", "\N{FIRST STRONG ISOLATE}قهوة\N{POP DIRECTIONAL ISOLATE}"),
+    ],
+)
+def test_a_name_does_not_turn_around_the_sentence_that_it_stands_in(code, name, put_in):
+    assert put_in in language(code)("state.paid.text", merchant=name)
+    assert TURNING not in language(code)("state.paid.text", merchant=name)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "written"), [("2.5", "USD", "$2.50"), ("2", "USD", "$2.00"), ("2", "JPY", "¥2"), ("0.0001", "USD", "$0.0001")]
+)
+def test_a_price_has_the_decimals_of_its_currency_at_least(amount, unit, written):
+    assert language("en").price(amount, unit) == written

@@ -155,3 +155,34 @@ def test_nothing_on_any_page_is_inline_or_somebody_elses(samples, example):
     loaded = re.findall(r'<(?!a\b)[a-z]+[^>]* (?:src|srcset|href|action|poster)="([^"]*)"', page)
     assert loaded
     assert {each.split("/")[1] for each in loaded} <= {"static", "pay", "theme"}
+
+
+def test_a_payment_that_the_network_took_back_is_told_until_it_has_come_again(samples):
+    gone = samples.payment(status="reverted")
+    text = Words(samples.page(payments=[gone])).text
+    assert "The network took a payment back" in text
+    assert "25.00 USDC was seen, and is gone again" in text
+    assert "The network took a payment back" in samples.view(payments=[gone]).told
+    part = samples.payment(status="confirmed", transaction="0x01")
+    assert "took a payment back" in samples.page(status="underpaid", payments=[part, gone])
+    for there in (samples.payment(), samples.payment(transaction="0x02")):
+        assert "took a payment back" not in samples.page(status="processing", payments=[gone, there])
+    assert "took a payment back" not in samples.page(status="paid", fulfil=True, payments=[gone, samples.payment(status="confirmed")])
+
+
+def test_exchanges_are_named_where_they_can_pay(samples):
+    known, own, solana = (
+        samples.unchosen(),
+        samples.unchosen(chain="eip155:31337", network="Dev"),
+        samples.unchosen(asset=samples.sol, chain="solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"),
+    )
+    assert samples.page(payment_options=[known, own, solana]).count("From an exchange too") == 1
+    assert "From an exchange too" not in samples.page(payment_options=[own, solana])
+    assert "From an exchange too" not in samples.page(payment_options=[known | {"available": False, "unavailable_reason": "no_rate"}, own])
+
+
+def test_what_is_priced_in_a_coin_has_no_rate(samples):
+    priced = {"amount": "25.00", "currency": samples.usdc}
+    assert "Exchange rate" not in samples.page(**priced)
+    assert "= <bdi" not in samples.page(**priced)
+    assert "Exchange rate" in samples.page()
