@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pepay_core.domain.errors import RateLimited
 from pepay_core.web.asgi.answers import refuse
@@ -11,7 +11,7 @@ from pepay_core.web.limiting import STRAYS, address_key
 from pepay_core.web.problems import InvalidRequestLine, TooLarge, problem_of
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
     from pepay_core.web.limiting import Allowances, Standing
     from pepay_core.web.problems import Problem
@@ -45,13 +45,24 @@ def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, ba
             return
         known = facts(scope)
 
-        replaced = False
+        replaced = begun = whole = False
+
+        async def receiving() -> ReceiveMessage:
+            nonlocal whole
+            message = await receive()
+            if message["type"] == "http.request":
+                whole = not message.get("more_body", False)
+            elif not whole and not begun:
+                # Nobody hears the answer; it is no error of ours either.
+                raise InvalidRequestLine("the request ended before all of it was there")
+            return message
 
         async def sending(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, begun
             if replaced:
                 return
             if message["type"] == "http.response.start":
+                begun = True
                 if known.standing is None and message["status"] >= 400:
                     known.standing = await allowances.take(STRAYS, address_key(known.address), strays_per_minute)
                     if known.standing.wait:
@@ -73,6 +84,6 @@ def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, ba
         if problem := judge(scope):
             await refuse(problem, scope, sending, base_url)
             return
-        await app(scope, receive, sending)
+        await app(scope, cast("Receive", receiving), sending)
 
     return layer

@@ -125,6 +125,24 @@ async def test_a_body_that_is_sent_in_pieces_is_as_limited_as_any_other(web):
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
 
 
+async def test_whoever_hangs_up_in_the_middle_of_a_body_is_no_error_of_the_server(web, caplog):
+    headers = [(b"host", b"localhost:8000"), (b"x-api-key", web.key.encode()), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/invoices", "raw_path": b"/api/v1/invoices", "query_string": b"", "headers": headers}
+    told = iter([{"type": "http.request", "body": b'{"amount', "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(told)
+
+    async def send(message):
+        sent.append(message)
+
+    await web.app({**scope, "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http", "root_path": "", "server": None}, receive, send)
+
+    assert sent[0]["status"] == 400
+    assert [each.message for each in caplog.records if each.levelname in {"ERROR", "CRITICAL"}] == []
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""])
 async def test_a_body_that_is_no_json_is_of_the_wrong_type(web, content_type):
     answer = await web.post_raw("/api/v1/invoices", b'{"amount_usd":"5"}', content_type)
