@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from pepay_core.domain.errors import ConfigError
+from pepay_core.web.patience import PatientProtocol
 from pepay_core.web.tls import Certificate
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "access_log": False,
     "server_header": False,
     "proxy_headers": False,
+    "http": PatientProtocol,
     "ws": "none",
     "lifespan": "on",
     "timeout_graceful_shutdown": _GRACE,

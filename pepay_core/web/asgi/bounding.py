@@ -1,13 +1,15 @@
-"""Requests that are too large or too many are refused before they cost anything."""
+"""Requests that are too large, too many or too slow are refused before they cost anything."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from pepay_core.domain.errors import RateLimited
 from pepay_core.web.asgi.answers import refuse
 from pepay_core.web.asgi.facts import facts, header
 from pepay_core.web.limiting import STRAYS, address_key
+from pepay_core.web.patience import SECONDS
 from pepay_core.web.problems import InvalidRequestLine, TooLarge, problem_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ MAX_BODY: Final = 65_536
 
 
 def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, base_url: str) -> ASGIApp:
-    """Refuse bodies above 64 KiB, and addresses that sent too much that led nowhere.
+    """Refuse bodies above 64 KiB, bodies that do not come to their end, and addresses that sent too much that led nowhere.
 
     Each request is charged once: by the guard to the key or the buyer's address, else here, to the address it came from.
     """
@@ -47,12 +49,20 @@ def bounding(app: ASGIApp, allowances: Allowances, *, strays_per_minute: int, ba
 
         replaced = begun = whole = False
 
+        latest = asyncio.get_running_loop().time() + SECONDS
+
         async def receiving() -> ReceiveMessage:
             nonlocal whole
-            message = await receive()
+            if whole or begun:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(latest):
+                    message = await receive()
+            except TimeoutError:
+                raise InvalidRequestLine("the request took too long to arrive") from None
             if message["type"] == "http.request":
                 whole = not message.get("more_body", False)
-            elif not whole and not begun:
+            else:
                 # Nobody hears the answer; it is no error of ours either.
                 raise InvalidRequestLine("the request ended before all of it was there")
             return message

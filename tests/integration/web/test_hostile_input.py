@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from pepay_core.web.access import SESSIONS_ONLY
 from pepay_core.web.api.invoice_objects import CreateInvoice
 from pepay_core.web.app import OPERATIONS
+from pepay_core.web.asgi import bounding
 
 NUMBERS = [
     '"NaN"', '"Infinity"', '"-Infinity"', '"sNaN"', '"1e999999"', '"1_000"', '" 5 "', '"-5"', "-5", "-0", "1e3", "1E400", '"+5"', '"0x5"',
@@ -125,22 +127,33 @@ async def test_a_body_that_is_sent_in_pieces_is_as_limited_as_any_other(web):
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
 
 
-async def test_whoever_hangs_up_in_the_middle_of_a_body_is_no_error_of_the_server(web, caplog):
+async def _begun(web, further) -> int:
+    """Return the status of the answer to a request that began, and of which the server then hears ``further``."""
     headers = [(b"host", b"localhost:8000"), (b"x-api-key", web.key.encode()), (b"content-type", b"application/json"), (b"content-length", b"100")]
     scope = {"type": "http", "method": "POST", "path": "/api/v1/invoices", "raw_path": b"/api/v1/invoices", "query_string": b"", "headers": headers}
-    told = iter([{"type": "http.request", "body": b'{"amount', "more_body": True}, {"type": "http.disconnect"}])
-    sent = []
+    begun, sent = [{"type": "http.request", "body": b'{"amount', "more_body": True}], []
 
     async def receive():
-        return next(told)
+        return begun.pop() if begun else await further()
 
     async def send(message):
         sent.append(message)
 
     await web.app({**scope, "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http", "root_path": "", "server": None}, receive, send)
+    return sent[0]["status"]
 
-    assert sent[0]["status"] == 400
+
+async def test_whoever_hangs_up_in_the_middle_of_a_body_is_no_error_of_the_server(web, caplog):
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    assert await _begun(web, gone) == 400
     assert [each.message for each in caplog.records if each.levelname in {"ERROR", "CRITICAL"}] == []
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_not_waited_for(web, monkeypatch):
+    monkeypatch.setattr(bounding, "SECONDS", 0.05)
+    assert await _begun(web, asyncio.Event().wait) == 400
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", ""])
