@@ -2,7 +2,7 @@
 
 import { count } from "./counting";
 import { follow, refresh } from "./following";
-import { converse } from "./frame";
+import { converse, prefer } from "./frame";
 import { handle } from "./handling";
 import { CHANGED, SENT, main } from "./page";
 import { show, wallets } from "./wallets";
@@ -23,6 +23,7 @@ if (main()) {
     setTimeout(() => void refresh(), PATIENCE);
   });
   wallets();
+  prefer();
   count(() => void refresh());
   follow();
 } else {

@@ -86,6 +86,11 @@ function open(options: Options): Session {
     ready() {
       if (!ready) {
         ready = true;
+        // It was an empty frame that got the focus; where the page has others, browsers lose it on the way to the checkout.
+        if (dialog) {
+          iframe.blur();
+          iframe.focus();
+        }
         emit("ready");
       }
       lenders.add(lend);
@@ -121,7 +126,6 @@ function open(options: Options): Session {
     const link = document.createElement("a");
     link.href = address({});
     link.target = "_blank";
-    link.rel = "noopener";
     link.textContent = "Open the payment page";
     link.style.cssText = "display:block;padding:16px";
     iframe.after(link);

@@ -41,15 +41,6 @@ export function converse(found: (wallet: Wallet) => void): void {
   addEventListener("keydown", (event) => event.key === "Escape" && "modal" in root.dataset && tell("close"));
   document.addEventListener("click", (event) => (event.target as Element).closest("[data-close]") && tell("close"));
 
-  // The shop may know already how its buyer wants to pay; who then wants it otherwise is asked.
-  const query = new URLSearchParams(location.search);
-  const method = query.get("method");
-  if (method && !query.has("change")) {
-    for (const each of document.querySelectorAll<HTMLButtonElement>("button[data-method]")) {
-      if (each.value === method || each.dataset["method"] === method) each.click();
-    }
-  }
-
   let status: string | undefined;
   let height = 0;
   const look = (): void => {
@@ -62,6 +53,16 @@ export function converse(found: (wallet: Wallet) => void): void {
   look();
   new ResizeObserver(look).observe(document.body);
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-status"] });
+}
+
+/** Choose how to pay, where the shop knows it already from its buyer; who then wants it otherwise is asked. */
+export function prefer(): void {
+  const query = new URLSearchParams(location.search);
+  const method = query.get("method");
+  if (!method || query.has("change")) return;
+  for (const each of document.querySelectorAll<HTMLButtonElement>("button[data-method]:not([aria-current])")) {
+    if (each.value === method || each.dataset["method"] === method) each.click();
+  }
 }
 
 function settle(said: any): void {

@@ -131,6 +131,25 @@ def test_a_modal_is_closed_by_escape_and_gives_the_focus_back(pages, town, shopf
     assert len(heard(page, "close")) == 3
 
 
+def test_a_modal_has_the_keyboard_beside_other_frames(pages, town, market_square):
+    shown = town.invoice("USDC")
+    page = visit(
+        pages,
+        town,
+        market_square,
+        f"<button {attributes(town.invoice('USDC'), 'modal')}>Pay with crypto</button><div {attributes(shown, 'inline')}></div>",
+    )
+    expect(checkout(page).get_by_text("Send exactly")).to_be_visible()
+    page.click("Pay with crypto")
+    expect(page.page.frame_locator("dialog iframe").get_by_text("Send exactly")).to_be_visible()
+
+    page.page.keyboard.press("Escape")
+
+    expect(page.page.locator("dialog")).to_have_count(0)
+    assert heard(page, "close")[0]["invoice"] != shown["id"]
+    expect(checkout(page).get_by_text("Send exactly")).to_be_visible()
+
+
 def test_a_page_that_the_merchant_did_not_name_cannot_frame_the_checkout(pages, town, shopfront, stranger):
     invoice = town.invoice("USDC")
     page = pages.new()
@@ -326,6 +345,14 @@ def test_a_tab_is_the_page_as_it_is(pages, town, shopfront):
     expect(popup.get_by_text("Send exactly")).to_be_visible()
     assert popup.url == address(town, invoice)
     assert popup.evaluate("window.opener") is None
+
+
+def test_a_tab_begins_with_the_way_to_pay_that_the_shop_names(pages, town, shopfront):
+    page = visit(pages, town, shopfront, f"<button {attributes(town.invoice(), 'tab', method='dai-dev')}>Pay with crypto</button>")
+    with page.page.expect_popup() as opened:
+        page.click("Pay with crypto")
+
+    expect(opened.value.get_by_text("Only send DAI")).to_be_visible()
 
 
 def test_a_script_opens_follows_and_closes(pages, town, shopfront):
