@@ -209,7 +209,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     outbox = Outbox(clock, ids, relay.put)
     carrier = Carrier(store, catalogue.notifiers, clock)
     mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
-    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault))
+    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault), recorder=recorder)
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}

@@ -186,10 +186,9 @@ class Invitations:
             return False
         return True
 
-    @staticmethod
-    async def _inviter(tx: Transaction, name: str) -> str:
+    async def _inviter(self, tx: Transaction, name: str) -> str:
         user = await tx.users.find(UserId(name)) if name.startswith("usr_") else None
-        return "Whoever runs this server" if user is None else user.name
+        return "Whoever runs this server" if user is None else self._accounts.name_of(user)
 
     def _view(self, invitation: Invitation) -> dict[str, Any]:
         return {

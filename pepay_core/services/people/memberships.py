@@ -140,7 +140,7 @@ class Memberships:
         return {
             "object": "member",
             "user": user.id,
-            "name": user.name,
+            "name": self._accounts.name_of(user),
             "email": self._accounts.email_of(user),
             "role": member.role.value,
             "created_at": seconds(member.created_at),
