@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from pepay_core import __version__
@@ -34,6 +36,8 @@ _LOOKUP_SECONDS: Final = 5
 _HEADER_BYTES: Final = 8190
 _CLOSING_SECONDS: Final = 2
 _WHOLE_BYTES: Final = 500_000
+_SPARE_BYTES: Final = 524_288
+"""What a server that a user named may send for one request besides the body that is wanted: heads, and what was sent before it was stopped."""
 
 
 class AiohttpClient:
@@ -164,6 +168,8 @@ class AiohttpClient:
             raise Unavailable(f"{where} did not answer within {request.timeout:g} s") from None
         except _TooLarge:
             raise Unavailable(f"{where} answered with more than {request.limit} bytes") from None
+        except _Endless:
+            raise Unavailable(f"{where} sent more than {_SPARE_BYTES} bytes that are no answer") from None
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise InvalidInput("not an HTTP URL", field="url") from None
         except (aiohttp.ClientError, OSError) as exc:
@@ -197,7 +203,7 @@ class AiohttpClient:
 
     def _for_users(self) -> aiohttp.ClientSession:
         if self._public is None:
-            connector = aiohttp.TCPConnector(
+            connector = _Rationing(
                 socket_factory=self._open_socket,
                 keepalive_timeout=10,
                 happy_eyeballs_delay=None,
@@ -306,6 +312,38 @@ class _TooLarge(Exception):
     """The answer is larger than the caller allows."""
 
 
+class _Endless(Exception):
+    """More has come than an answer can be."""
+
+
+class _Rationed(ResponseHandler):
+    """A connection that is given up when more comes than one answer can be: informational answers and headers without end, answers to nothing."""
+
+    left = _SPARE_BYTES
+
+    def set_response_params(self, **params: Any) -> None:
+        """Begin with another request."""
+        self.left = _SPARE_BYTES
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self.left -= len(data)
+        if self.left >= 0:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.set_exception(_Endless())
+            self.transport.abort()
+
+
+class _Rationing(aiohttp.TCPConnector):
+    """Makes such connections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = functools.partial(_Rationed, loop=self._loop)
+
+
 async def _sent(session: aiohttp.ClientSession, request: _Request) -> HttpResponse:
     while True:
         used = _Connection()
@@ -330,6 +368,8 @@ async def _exchange(session: aiohttp.ClientSession, request: _Request, used: _Co
         server_hostname=request.server,
     )
     async with asked as answer:
+        if answer.connection is not None and isinstance(answer.connection.protocol, _Rationed):
+            answer.connection.protocol.left += request.limit
         if request.cut and answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             answer.close()
             return HttpResponse(answer.status, answer.headers, b"")

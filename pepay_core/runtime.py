@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pepay_core.background import following, know_heads, working
 from pepay_core.clock import SystemClock
-from pepay_core.domain.errors import Unavailable
+from pepay_core.domain.errors import ChainUnavailable
 from pepay_core.http import AiohttpClient
 from pepay_core.plugins.lifecycle import assemble
 from pepay_core.plugins.running import running
@@ -158,10 +158,10 @@ class Runtime:
         self.viewers.close()
 
     async def look(self, chain: ChainId) -> None:
-        """Look at a chain now; raises Unavailable where this process does not watch it."""
+        """Look at a chain now; raises ChainUnavailable where it cannot be looked at."""
         keeper = self.keepers.get(chain)
         if keeper is None:
-            raise Unavailable(f"no running plugin watches {chain}")
+            raise ChainUnavailable(f"no running plugin knows {chain}: see `pepay plugin list`")
         await keeper.look_now()
 
 
@@ -209,14 +209,14 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     outbox = Outbox(clock, ids, relay.put)
     carrier = Carrier(store, catalogue.notifiers, clock)
     mailing = Mailing(store, catalogue.notifiers, vault, ids, clock, carrier.wake)
-    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault))
+    dispatcher = Dispatcher(store, catalogue.notifiers, vault, outbox, clock, noticing=Noticing(mailing, vault), recorder=recorder)
     settling = Settling(catalogue, assembler, presenter, Bookkeeper(ids), outbox, ids, clock)
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
 
     async def look(chain: ChainId) -> None:
         if chain not in keepers:
-            raise Unavailable(f"no running plugin watches {chain}")
+            raise ChainUnavailable(f"no running plugin knows {chain}: see `pepay plugin list`")
         await keepers[chain].look_now()
 
     holder = _holder(settings)

@@ -95,6 +95,7 @@ class Vault:
         self._driver: SecretsDriver | None = None
         self._version: object = None
         self._root: bytes | None = root or master_key
+        self.refuses_clear = False
         self.know(master_key, *previous)
         self._take(master_key)
 
@@ -134,9 +135,18 @@ class Vault:
             raise ConfigError("a master key must have 32 bytes", hint="make one with `pepay init`")
         self._keys |= {_hkdf(key, "pepay/key-id", _ID_BYTES): key for key in keys}
 
-    def unlock(self, root: bytes) -> None:
-        """Derive from this root from now on."""
+    def unlock(self, root: bytes, *, refuses_clear: bool = False) -> None:
+        """Derive from this root from now on. ``refuses_clear``: everything in this database is sealed, so what stands in clear was planted."""
         self._root = root
+        self.refuses_clear = refuses_clear
+
+    def admit_clear(self, place: str) -> None:
+        """Let a value be read that stands in clear where sealed ones belong; raises ConfigError once everything has been sealed."""
+        if self.refuses_clear:
+            raise ConfigError(
+                f"a stored {place} stands in clear, though everything was sealed: somebody else wrote to the database",
+                hint="restore the database from a backup, and find out who writes to it",
+            )
 
     def _take(self, master_key: bytes) -> None:
         self._master, self._id = master_key, _hkdf(master_key, "pepay/key-id", _ID_BYTES)

@@ -119,10 +119,11 @@ async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation
     from pepay_core.secrets import open_vault
     from pepay_core.services.checking import DatabaseCheck, LedgerCheck, MerchantsCheck, examine
     from pepay_core.services.checking_access import KeysCheck, MailCheck
+    from pepay_core.services.checking_processes import ProcessesCheck
     from pepay_core.services.mailing import SCHEME
     from pepay_core.services.unlocking import unlock
     from pepay_core.storage.migrating import is_empty, pending
-    from pepay_core.storage.opening import open_store
+    from pepay_core.storage.opening import open_store, sqlite_path
 
     try:
         if await is_empty(settings.database_url):
@@ -135,6 +136,7 @@ async def _stored(assembly: Assembly, settings: Settings, invocation: Invocation
             return await examine(
                 [
                     DatabaseCheck(store, settings.database_name),
+                    *([ProcessesCheck(sqlite_path(settings.database_url))] if settings.database_url.startswith("sqlite") else []),
                     MerchantsCheck(store, assembly.catalogue),
                     LedgerCheck(store),
                     KeysCheck(store, SystemClock()),

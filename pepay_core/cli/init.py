@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from pepay_core.cli.invocation import Invocation, as_json, pass_invocation
-from pepay_core.domain.errors import ConfigError
+from pepay_core.domain.errors import ConfigError, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,8 +164,13 @@ async def _found(settings: Settings, invocation: Invocation, name: str, path: Pa
 
 
 def _address_of_admin(base_url: str) -> str:
-    host = urlsplit(base_url).hostname or ""
-    return f"admin@{'localhost' if not host or ':' in host else host}"
+    """Return an address of this server, or of this machine where the server has no name that mail could be sent to."""
+    from pepay_core.services.people.addressing import canonical
+
+    try:
+        return canonical(f"admin@{urlsplit(base_url).hostname}")
+    except InvalidInput:
+        return "admin@localhost"
 
 
 def _create_key(settings: Settings, invocation: Invocation) -> None:

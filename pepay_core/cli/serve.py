@@ -112,7 +112,7 @@ async def _seal_what_is_clear(invocation: Invocation, *, show: bool) -> None:
     from pepay_core.clock import SystemClock
     from pepay_core.secrets import open_vault
     from pepay_core.services.rotating import seal_anew
-    from pepay_core.services.unlocking import unlock
+    from pepay_core.services.unlocking import close_to_clear, unlock
     from pepay_core.storage.opening import open_store
     from pepay_core.storage.scrubbing import forget_deleted
 
@@ -126,6 +126,10 @@ async def _seal_what_is_clear(invocation: Invocation, *, show: bool) -> None:
         await unlock(store, vault)
         with progress_bar("records", show=show) as progress:
             done = await seal_anew(store, vault, progress)
+        if done.damaged:
+            click.echo(f"Warning: {len(done.damaged)} records cannot be sealed, {done.damaged[0]} among them.", err=True)
+        else:
+            await store.run(lambda tx: close_to_clear(tx, vault))
     if done.clear:
         # What was in clear is still in the pages that became free.
         forget_deleted(settings.database_url)

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 MAX_ADDRESS: Final = 254
 """Characters (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
 
-# What every mail server takes as it is: no quotes, no comments, nothing that another reader could take for a header or a second address.
+# What every mail server takes as it is: no quotes, no comments, nothing that another reader could take for a header or a second address, and
+# nothing but ASCII before the "@", which many servers still refuse (RFC 6531). A domain in other letters has a spelling in ASCII.
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _MAX_LOCAL: Final = 64
+_ANY_ADDRESS: Final = re.compile(r"""[^\s<>()"',;:@]+@[^\s<>()"',;@]+""")
 
 
 class MailState(StrEnum):
@@ -51,14 +53,26 @@ class Mail:
     last_error: str | None = None
 
 
+def without_addresses(text: str) -> str:
+    """Return what somebody says without the mail addresses in it: whose they are is nobody's business who reads it."""
+    return _ANY_ADDRESS.sub("[address]", text)
+
+
 def check_mail_address(text: str, *, field: str = "email") -> str:
-    """Return a mail address as it is sent to, its domain in lower case; raises InvalidInput for what no server takes as it is."""
-    local, at, domain = text.rpartition("@")
+    """Return a mail address as it is sent to, its domain in lower case; raises InvalidInput for what no server takes as it is.
+
+    It is the one rule: who may sign in by an address can be written to, and the other way round. The one domain without a dot is
+    ``localhost``, where the first admin of a server without a name has their mail.
+    """
+    local, _, domain = text.rpartition("@")
     if not domain.isascii():
         try:
             domain = domain.encode("idna").decode("ascii")
         except UnicodeError:
             domain = ""
-    if not at or len(local) > _MAX_LOCAL or len(text) > MAX_ADDRESS or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+    domain = domain.lower()
+    address = f"{local}@{domain}"
+    sound = len(local) <= _MAX_LOCAL and len(address) <= MAX_ADDRESS and _LOCAL.fullmatch(local)
+    if not sound or not (domain == "localhost" or _DOMAIN.fullmatch(domain)):
         raise InvalidInput("is not a mail address such as name@example.com", field=field)
-    return f"{local}@{domain.lower()}"
+    return address

@@ -112,7 +112,7 @@ class Errand(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MailedLink:
     """A link that was sent to a user and works once; ``email`` is the new address, sealed, where it is to be changed."""
 
     digest: str = field(repr=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
-from pepay_core.domain.mails import Mail, MailState
+from pepay_core.domain.mails import Mail, MailState, without_addresses
 from pepay_core.services.mailing import SCHEME, delivery
 
 if TYPE_CHECKING:
@@ -158,5 +159,8 @@ class Carrier:
 
 def _clean(text: str, address: str) -> str:
     """Return what a mail server said, on one line and without whom the mail was for."""
-    text = text.replace(address, "[address]")
+    text = without_addresses(text)
+    local = address.rpartition("@")[0]
+    if len(local) > 2:
+        text = re.sub(rf"\b{re.escape(local)}\b", "[address]", text, flags=re.IGNORECASE)
     return "".join(char if char.isprintable() else " " for char in text)[:_ERROR_CHARS]

@@ -11,9 +11,11 @@ from pepay_core.contracts.notifier import Delivery, Receipt
 from pepay_core.domain.endpoints import Attempt, DeliveryState
 from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.events import WEBHOOK_DISABLED
+from pepay_core.domain.mails import without_addresses
 from pepay_core.services.batching import Batcher
 from pepay_core.services.endpoint_objects import endpoint_object
 from pepay_core.services.endpoints import PREVIOUS, PURPOSE
+from pepay_core.services.recording import system
 from pepay_core.services.schedules import WINDOW, next_attempt
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.recording import Recorder
     from pepay_core.services.records import ClaimedDelivery
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,7 @@ class Deliverer:
         deadline: float,
         rng: Callable[[], float],
         noticing: Noticing | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._store = store
         self._notifiers = notifiers
@@ -86,6 +90,7 @@ class Deliverer:
         self._deadline = deadline
         self._rng = rng
         self._noticing = noticing
+        self._recorder = recorder
         self._endpoints = Batcher(self._read)
         self._records = Batcher(self._write)
 
@@ -139,7 +144,7 @@ class Deliverer:
         )
         outcome = await self._call(notifier, delivery)
         receipt = replace(outcome.receipt, excerpt=_clean(outcome.receipt.excerpt, _EXCERPT_CHARS, secrets))
-        return replace(outcome, receipt=receipt, error=outcome.error and _clean(outcome.error, _ERROR_CHARS, secrets))
+        return replace(outcome, receipt=receipt, error=outcome.error and without_addresses(_clean(outcome.error, _ERROR_CHARS, secrets)))
 
     async def _call(self, notifier: Notifier, delivery: Delivery) -> Outcome:
         try:
@@ -206,6 +211,10 @@ class Deliverer:
             await tx.endpoints.save(endpoint)
         for gone, error in disabled.items():
             await self._disable(tx, endpoints[gone], error)
+        # Last, because writers of the audit log wait for each other from their note to the end of the transaction.
+        if self._recorder is not None:
+            for gone in disabled:
+                await _note(self._recorder, tx, endpoints[gone])
 
     def _after_failure(self, stored: EventDelivery, made: EventDelivery, outcome: Outcome, now: datetime) -> EventDelivery:
         if stored.state is DeliveryState.DELIVERED:
@@ -243,6 +252,11 @@ class Deliverer:
         if self._noticing is not None:
             await self._noticing.endpoint_disabled(tx, endpoint)
         log.warning("endpoint %s was disabled: %s", endpoint.id, error)
+
+
+async def _note(recorder: Recorder, tx: Transaction, endpoint: Endpoint) -> None:
+    by = system("webhooks", endpoint.merchant, livemode=endpoint.livemode)
+    await recorder.note(tx, by, "webhook.disabled", endpoint.id, {"reason": endpoint.disabled_reason})
 
 
 def _carried(error: Exception) -> Receipt:

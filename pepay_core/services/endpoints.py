@@ -15,6 +15,7 @@ from pepay_core.domain.errors import Conflict, InvalidInput, Refused, Unavailabl
 from pepay_core.domain.events import TEST_PING, is_filter, matches
 from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
+from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import Page, Slice
 from pepay_core.services.people.addressing import Emails
 from pepay_core.services.recording import Recorder, changed_fields
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pepay_core.contracts.context import Clock
     from pepay_core.contracts.notifier import Notifier
     from pepay_core.domain.endpoints import Attempt
-    from pepay_core.domain.events import Event
     from pepay_core.domain.ids import DeliveryId, EndpointId
     from pepay_core.secrets import Vault
     from pepay_core.services.callers import Caller
@@ -97,15 +97,15 @@ class Endpoints:
             description=description,
         )
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> dict[str, Any]:
             present = await tx.endpoints.page(caller.merchant, livemode=caller.livemode, page=Page(limit=MAX_ENDPOINTS))
             if len(present.items) >= MAX_ENDPOINTS:
                 raise Conflict(f"there are {MAX_ENDPOINTS} endpoints already, which is the most there can be; delete one first")
             await tx.endpoints.add(endpoint)
             await self._recorder.note(tx, caller, "webhook.created", new, {"url": url, "enabled_events": list(filters)})
+            return {**endpoint_object(endpoint), "secret": secret}
 
-        await self._store.run(work)
-        return {**endpoint_object(endpoint), "secret": secret}
+        return await answer(self._store, work)
 
     async def get(self, caller: Caller, endpoint: EndpointId) -> dict[str, Any]:
         """Return an endpoint."""
@@ -170,23 +170,23 @@ class Endpoints:
         secret = _new_secret()
         sealed = self._seal(endpoint, secret)
 
-        async def work(tx: Transaction) -> Endpoint:
+        async def work(tx: Transaction) -> dict[str, Any]:
             stored = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
             previous, until = (self._as_previous(stored), self._clock.now() + overlap) if overlap else (None, None)
             rotated = replace(stored, secret=sealed, previous_secret=previous, previous_until=until)
             await tx.endpoints.save(rotated)
             await self._recorder.note(tx, caller, "webhook.secret_rotated", endpoint, {"overlap_seconds": overlap_seconds})
-            return rotated
+            return {**endpoint_object(rotated), "secret": secret}
 
-        return {**endpoint_object(await self._store.run(work)), "secret": secret}
+        return await answer(self._store, work)
 
     async def test(self, caller: Caller, endpoint: EndpointId) -> dict[str, Any]:
         """Publish a ``test.ping`` to this endpoint alone, whatever its filters, and return the event."""
 
-        async def work(tx: Transaction) -> Event:
+        async def work(tx: Transaction) -> dict[str, Any]:
             target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
             _must_be_enabled(target)
-            return await self._outbox.publish(
+            event = await self._outbox.publish(
                 tx,
                 TEST_PING,
                 merchant=caller.merchant,
@@ -195,8 +195,9 @@ class Endpoints:
                 obj=endpoint_object(target),
                 only=target.id,
             )
+            return event_object(event)
 
-        return event_object(await self._store.run(work))
+        return await answer(self._store, work)
 
     async def deliveries(self, caller: Caller, endpoint: EndpointId, page: Page) -> Slice[dict[str, Any]]:
         """Return what was, and is to be, delivered to an endpoint, newest first."""
@@ -222,14 +223,14 @@ class Endpoints:
             tx.wake(DELIVERIES)
             return delivery_object(again, await tx.deliveries.attempts([delivery]), livemode=caller.livemode)
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def replay(self, caller: Caller, endpoint: EndpointId, start: datetime, end: datetime) -> dict[str, Any]:
         """Deliver again what the endpoint listens to and happened from ``start`` to ``end``, both included; return how many events that is."""
         if start >= end:
             raise InvalidInput("must be before `to`", field="from")
 
-        async def work(tx: Transaction) -> int:
+        async def work(tx: Transaction) -> dict[str, Any]:
             target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
             _must_be_enabled(target)
             events = await tx.events.between(caller.merchant, livemode=caller.livemode, start=start, end=end, limit=MAX_REPLAY + 1)
@@ -253,9 +254,9 @@ class Endpoints:
             ]
             if wanted:
                 await tx.deliveries.add(wanted)
-            return len(wanted)
+            return {"object": "replay", "livemode": caller.livemode, "endpoint": endpoint, "count": len(wanted)}
 
-        return {"object": "replay", "livemode": caller.livemode, "endpoint": endpoint, "count": await self._store.run(work)}
+        return await answer(self._store, work)
 
     async def _find(self, caller: Caller, endpoint: EndpointId) -> Endpoint:
         async with self._store.read() as tx:

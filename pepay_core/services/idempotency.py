@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.errors import InvalidInput, RequestInProgress
+from pepay_core.domain.jsontext import encode
 from pepay_core.services.records import StoredResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
@@ -38,9 +42,9 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
     return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Remember:
-    """Writes an answer down in the transaction of its effect: both commit, or neither does.
+    """Writes down what a request with a key is answered. ``kept`` is the answer, once it has committed together with what the request did.
 
     A process that was held up for longer than a request may run finds its key taken over, and commits nothing: ``mark`` tells.
     """
@@ -48,12 +52,47 @@ class Remember:
     scope: str
     key: str
     mark: datetime
+    status: int
     vault: Vault
+    kept: bytes | None = None
 
-    async def complete(self, tx: Transaction, status: int, body: bytes) -> None:
+    async def complete(self, tx: Transaction, body: bytes) -> None:
         """Store the answer; sealed, because answers hold secrets that are shown once. Raises RequestInProgress when the key is somebody else's."""
         sealed = self.vault.seal(PURPOSE, f"{self.scope} {self.key}", body)
-        await tx.idempotency.complete(self.scope, self.key, StoredResponse(status, sealed), self.mark)
+        await tx.idempotency.complete(self.scope, self.key, StoredResponse(self.status, sealed), self.mark)
+
+
+_ASKED: Final = ContextVar[Remember | None]("pepay_idempotency", default=None)
+
+
+@contextmanager
+def asked_under(remember: Remember) -> Generator[None]:
+    """Let :func:`answer` know the key of the request that is answered in the block."""
+    token = _ASKED.set(remember)
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
+
+
+async def answer(store: Store, work: Callable[[Transaction], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """Run ``work`` in a transaction, and return what it returns, which is the answer to the request that is being answered.
+
+    Where that has an idempotency key, the answer is stored in the same transaction: both commit, or neither does. So what is done by a
+    process that dies before anybody hears of it is not done again when the request is repeated.
+    """
+    asked = _ASKED.get()
+    if asked is None or asked.kept is not None:
+        return await store.run(work)
+
+    async def both(tx: Transaction) -> tuple[dict[str, Any], bytes]:
+        made = await work(tx)
+        body = encode(made)
+        await asked.complete(tx, body)
+        return made, body
+
+    made, asked.kept = await store.run(both)
+    return made
 
 
 class Remembering:
@@ -66,8 +105,8 @@ class Remembering:
         self._running: dict[tuple[str, str], asyncio.Event] = {}
         self._swept: datetime | None = None
 
-    async def begin(self, scope: str, key: str, mark: str) -> StoredResponse | Remember:
-        """Return the stored answer, or the means to store one: then call :meth:`finish` in any case.
+    async def begin(self, scope: str, key: str, mark: str, status: int) -> StoredResponse | Remember:
+        """Return the stored answer, or the means to store one with this status: then call :meth:`finish` in any case.
 
         While another request with the key runs, wait for it for some seconds. Raises IdempotencyConflict, RequestInProgress.
         """
@@ -83,13 +122,13 @@ class Remembering:
                 continue
             if stored is None:
                 self._running[scope, key] = asyncio.Event()
-                return Remember(scope, key, now, self._vault)
+                return Remember(scope, key, now, status, self._vault)
             return StoredResponse(stored.status, self._vault.open(PURPOSE, f"{scope} {key}", stored.body))
 
-    async def complete(self, remember: Remember, status: int, body: bytes) -> None:
-        """Store the answer of a request whose effect has committed."""
+    async def complete(self, remember: Remember, body: bytes) -> None:
+        """Store the answer of a request that may be repeated: it found something out, or what it did is the same when it is done again."""
         async with self._store.begin() as tx:
-            await remember.complete(tx, status, body)
+            await remember.complete(tx, body)
 
     async def release(self, remember: Remember) -> None:
         """Forget a request that was refused: the key can be used again."""

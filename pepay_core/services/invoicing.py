@@ -20,7 +20,7 @@ from pepay_core.domain.errors import (
 )
 from pepay_core.domain.ids import InvoiceId, PaymentId
 from pepay_core.domain.invoices import Action, Assessment, Decision, Invoice, Resolution, Status, Terms, Timing
-from pepay_core.domain.jsontext import encode
+from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import Page, Slice
 from pepay_core.services.presenting import amount_text
 from pepay_core.services.requesting import InvoiceRequest, Requests, pick
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from pepay_core.services.assembling import Assembler
     from pepay_core.services.callers import Caller
     from pepay_core.services.choosing import Choosing
-    from pepay_core.services.idempotency import Remember
     from pepay_core.services.minting import Ids
     from pepay_core.services.offering import Offering
     from pepay_core.services.ports import Store, Transaction
@@ -97,7 +96,7 @@ class Invoicing:
 
     # --- creating ------------------------------------------------------------------------
 
-    async def create(self, caller: Caller, request: InvoiceRequest, remember: Remember | None = None) -> dict[str, Any]:
+    async def create(self, caller: Caller, request: InvoiceRequest) -> dict[str, Any]:
         """Create an invoice; raises Refused with the field's name, or RatesUnavailable when nothing that it accepts has a price."""
         async with self._store.read() as tx:
             merchant = await tx.merchants.get(caller.merchant)
@@ -107,7 +106,7 @@ class Invoicing:
         token = self._requests.pay_with(request, draft, merchant)
         await self._insist_on_a_price(draft, merchant)
         rate = await self._choosing.price(token, draft.currency) if token else None
-        return await self._store.run(lambda tx: self._create(tx, draft, merchant, token, rate, remember))
+        return await answer(self._store, lambda tx: self._create(tx, draft, merchant, token, rate))
 
     async def _insist_on_a_price(self, draft: InvoiceDraft, merchant: Merchant) -> None:
         accepted = self._offering.accepted(merchant, draft.tokens, livemode=draft.livemode)
@@ -116,9 +115,7 @@ class Invoicing:
             await self._valuation.blame(accepted, draft.currency)
             raise RatesUnavailable(f"no accepted asset has an exchange rate in {draft.currency} at the moment")
 
-    async def _create(
-        self, tx: Transaction, draft: InvoiceDraft, merchant: Merchant, token: Token | None, rate: AgreedRate | None, remember: Remember | None
-    ) -> dict[str, Any]:
+    async def _create(self, tx: Transaction, draft: InvoiceDraft, merchant: Merchant, token: Token | None, rate: AgreedRate | None) -> dict[str, Any]:
         invoice = self._new(draft)
         await tx.invoices.add(invoice)
         if token is not None and rate is not None:
@@ -126,8 +123,6 @@ class Invoicing:
             await self._choosing.choose(tx, invoice, token, rate)
         obj = self._presenter.invoice(await self._assembler.dossier(tx, invoice, merchant))
         await self._outbox.publish(tx, events.INVOICE_CREATED, merchant=invoice.merchant, livemode=invoice.livemode, subject=invoice.id, obj=obj)
-        if remember is not None:
-            await remember.complete(tx, 201, encode(obj))
         return obj
 
     def _new(self, draft: InvoiceDraft) -> Invoice:
@@ -257,25 +252,25 @@ class Invoicing:
         """Quote an asset and issue an address; raises Refused or Unavailable. Choosing again quotes again."""
         async with self._store.read() as tx:
             invoice = await tx.invoices.get(caller.merchant, InvoiceId(invoice_id), livemode=caller.livemode)
-        return self._presenter.invoice(await self._chosen(invoice, asset))
+        return await self._choose(invoice, asset, self._presenter.invoice)
 
-    async def _chosen(self, invoice: Invoice, asset: str) -> Dossier:
+    async def _choose(self, invoice: Invoice, asset: str, show: Callable[[Dossier], dict[str, Any]]) -> dict[str, Any]:
         async with self._store.read() as tx:
             merchant = await tx.merchants.get(invoice.merchant)
         accepted = self._offering.accepted(merchant, invoice.tokens, livemode=invoice.livemode)
         token = pick(asset, accepted, self._offering.known(livemode=invoice.livemode), field="asset")
         rate = await self._choosing.price(token, invoice.terms.currency)
 
-        async def work(tx: Transaction) -> Dossier:
+        async def work(tx: Transaction) -> dict[str, Any]:
             current = await tx.invoices.find(invoice.id, lock=True)
             if current is None:
                 raise NotFound("there is no such invoice")
             chosen = await self._choosing.choose(tx, current, token, rate)
             if chosen != current:
                 await tx.invoices.save(chosen)
-            return await self._assembler.dossier(tx, chosen, merchant)
+            return show(await self._assembler.dossier(tx, chosen, merchant))
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def cancel(self, caller: Caller, invoice_id: str, reason: str = "") -> dict[str, Any]:
         """Cancel an invoice that nobody has paid; raises InvoiceClosed."""
@@ -308,13 +303,17 @@ class Invoicing:
                 await self._recorder.note(tx, caller, "invoice.resolved", invoice.id, {"action": action.value, "reason": reason})
             return shown
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     # --- buyers ----------------------------------------------------------------------------
 
     async def for_buyer(self, invoice_id: str) -> dict[str, Any]:
         """Return what the holder of the client token may see; raises NotFound. The token is the caller's to check."""
         return self._presenter.for_buyer(await self._dossier(invoice_id))
+
+    async def shown_to_buyer(self, tx: Transaction, invoice: Invoice) -> dict[str, Any]:
+        """Return the same in a transaction that is open."""
+        return self._presenter.for_buyer(await self._assembler.dossier(tx, invoice))
 
     async def for_page(self, invoice_id: str) -> tuple[dict[str, Any], Merchant]:
         """Return what the holder of the client token may see, and the merchant whose page it is; raises NotFound."""
@@ -324,7 +323,7 @@ class Invoicing:
     async def choose_for_buyer(self, invoice_id: str, asset: str) -> dict[str, Any]:
         """Choose as the buyer."""
         invoice = (await self._dossier(invoice_id)).invoice
-        return self._presenter.for_buyer(await self._chosen(invoice, asset))
+        return await self._choose(invoice, asset, self._presenter.for_buyer)
 
     async def submitted(self, invoice_id: str, transaction: str) -> dict[str, Any]:  # noqa: ARG002  # a hint: where to look is known without it
         """Take a buyer's word that a transaction was sent as a hint to look sooner, and as nothing else."""

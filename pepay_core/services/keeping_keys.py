@@ -13,6 +13,7 @@ from pepay_core.domain.lifetimes import LONGEST, SHORTEST, USUAL
 from pepay_core.domain.merchants import KEY_SCOPES, ApiKey
 from pepay_core.services.authenticating import KeyDigests
 from pepay_core.services.delegating import narrowed
+from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
 from pepay_core.services.recording import COMMAND_LINE, Recorder, operator
@@ -70,7 +71,7 @@ class KeepingKeys:
 
         It is in nothing wider than the caller: scopes, lifetime, addresses, limit. Raises Forbidden, InvalidInput.
         """
-        return await self._store.run(lambda tx: self.make(tx, caller, request))
+        return await answer(self._store, lambda tx: self.make(tx, caller, request))
 
     async def make(self, tx: Transaction, caller: Caller, request: KeyRequest) -> dict[str, Any]:
         """Do the same in a transaction that is open."""
@@ -134,7 +135,7 @@ class KeepingKeys:
             await self.recorder.note(tx, caller, "key.rotated", old.id, {"by": new.id, "expires_at": seconds(old.expires_at)})
             return {**_view(new), "key": text, "replaces": old.id, "replaced_expires_at": seconds(old.expires_at)}
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def revoke(self, caller: Caller, key: str) -> dict[str, Any]:
         """Withdraw a key at once and for good; raises NotFound for one that is revoked already."""

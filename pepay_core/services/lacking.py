@@ -77,6 +77,12 @@ class Lacking:
                 silent.append(chain.name)
         return silent
 
+    def rename(self, wallet: Wallet, present: Wallet) -> None:
+        """Take what is known of a wallet for known of another that is the same: it bore another id before."""
+        for chain in self._asked(wallet):
+            if (known := self._known.get((wallet.id, chain.id))) is not None:
+                self._known[present.id, chain.id] = known
+
     async def run(self) -> None:
         """Keep asking until cancelled."""
         turn = 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
+    from pepay_core.services.recording import Recorder
     from pepay_core.services.records import ClaimedDelivery
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Dispatcher:
         grace: float = 3,
         rng: Callable[[], float] = random.random,
         noticing: Noticing | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -63,7 +65,7 @@ class Dispatcher:
         self._lease = lease
         self._poll = poll
         self._grace = grace
-        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng, noticing=noticing)
+        self._deliverer = Deliverer(store, notifiers, vault, outbox, clock, deadline=deadline, rng=rng, noticing=noticing, recorder=recorder)
         self._lanes = Lanes(concurrency, per_endpoint)
         self._breakers = Breakers(clock, rng)
         self._running: dict[asyncio.Task[None], DeliveryId] = {}

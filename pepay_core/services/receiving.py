@@ -13,6 +13,7 @@ from pepay_core.domain.chains import Reference
 from pepay_core.domain.errors import InvalidInput, NoDestination, NotFound, Refused
 from pepay_core.domain.ids import WalletId
 from pepay_core.domain.merchants import Wallet
+from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import slice_of
 from pepay_core.services.presenting import seconds
 
@@ -77,23 +78,24 @@ class Receiving:
         # A wallet that no network can serve yet may be kept; one that gives no address at all must not be.
         if material.kind not in chain.refused_kinds:
             await chain.issue(material, Reference(0, bytes(32)))
-        silent = await self._asked(wallet)
-        async with self._store.begin() as tx:
-            await tx.wallets.add(wallet)
-            stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
-            balances = await tx.sweeps.balances([stored.id])
-            await self._recorder.note(tx, caller, "wallet.created", stored.id, {"chain_family": family, "kind": stored.kind, "label": label})
-        if stored.id != wallet.id:
-            # It was archived before, and has come back under the name that it had.
-            silent = await self._asked(stored)
-        return await self._view(stored, balances.get(stored.id, ()), silent)
-
-    async def _asked(self, wallet: Wallet) -> list[str]:
         try:
-            return await self._lacking.ask(wallet)
+            silent = await self._lacking.ask(wallet)
         except Refused as exc:
             exc.field = exc.field or "value"
             raise
+
+        async def work(tx: Transaction) -> dict[str, Any]:
+            await tx.wallets.add(wallet)
+            stored = next(each for each in await tx.wallets.active(caller.merchant, livemode=caller.livemode) if _same(each, wallet))
+            balances = await tx.sweeps.balances([stored.id])
+            if stored.id != wallet.id:
+                # It was archived before, and has come back under the name that it had.
+                self._lacking.rename(wallet, stored)
+            shown = await self._view(stored, balances.get(stored.id, ()), silent)
+            await self._recorder.note(tx, caller, "wallet.created", stored.id, {"chain_family": family, "kind": stored.kind, "label": label})
+            return shown
+
+        return await answer(self._store, work)
 
     async def get(self, caller: Caller, wallet: str) -> dict[str, Any]:
         """Return a wallet that is in use; raises NotFound."""

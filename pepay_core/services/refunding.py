@@ -11,6 +11,7 @@ from pepay_core.domain.errors import Conflict, InvalidAddress, InvalidInput, Not
 from pepay_core.domain.ids import InvoiceId, RefundId
 from pepay_core.domain.invoices import Action, Decision, Resolution
 from pepay_core.domain.refunds import Claimable, ClaimPolicy, Refund, RefundReason, RefundStatus, claimable
+from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import Page, Slice
 from pepay_core.services.presenting import amount_text, seconds, units_text
 from pepay_core.services.settling import Change
@@ -106,7 +107,7 @@ class Refunding:
                 )
             return self._view(refund)
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def _claimable(self, tx: Transaction, invoice: Invoice) -> Sequence[Claimable]:
         refunds = await tx.refunds.of(invoice.id)
@@ -186,7 +187,7 @@ class Refunding:
             await self._recorder.note(tx, caller, f"refund.{status}", refund.id, {key: value for key, value in told.items() if value})
             return self._view(changed)
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def _all_went_back(self, tx: Transaction, invoice: Invoice) -> bool:
         """Tell whether the invoice waited for a decision, and every refund that it could have has been made."""

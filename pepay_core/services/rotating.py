@@ -28,7 +28,10 @@ _ANY: Final = bytes(9)
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """How many records were sealed anew in each place, how many of all those had stood in clear, and which open with no key that is known."""
+    """How many records were sealed anew in each place, and how many of all those had stood in clear.
+
+    ``damaged`` are those that open with no key that is known, or stand in clear where that is refused.
+    """
 
     records: Mapping[str, int]
     clear: int
@@ -49,6 +52,7 @@ async def rotate(store: Store, driver: SecretsDriver, clock: Clock, progress: Ca
     keys = await unlock(store, vault)
     if not keys.replacing:
         coming = Vault(driver.prepare(), previous=[vault.key(each) for each in (vault.key_id, *vault.other_ids)], root=keys.root)
+        coming.unlock(keys.root, refuses_clear=keys.all_sealed)
         await store.run(lambda tx: admit(tx, coming, beside=vault.key_id))
     # The database knows both keys now. Servers that run take the new one up when they next seal something, or meet it.
     driver.switch()
@@ -115,6 +119,10 @@ async def _batch(tx: Transaction, vault: Vault, place: str, after: str | int | N
             text = _text(vault, each)
         except ConfigError:
             # It opens with no key, and so it cannot be sealed anew: it stays as it is.
+            damaged.append(f"{place} {each.key}")
+            continue
+        if each.sealed is None and vault.refuses_clear:
+            # Sealing it would make it as good as what PePay wrote.
             damaged.append(f"{place} {each.key}")
             continue
         if await tx.sealed.replace(place, each, vault.seal(each.purpose, each.row, text)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pepay_core.domain.errors import ChainUnavailable, Forbidden, InvoiceClosed, NotFound
 from pepay_core.domain.ids import InvoiceId
 from pepay_core.domain.invoices import RESOLVING, Action, Decision, Status
+from pepay_core.services.idempotency import answer
 from pepay_core.services.requesting import pick
 from pepay_core.services.settling import Change
 from pepay_core.services.sightings import sighting
@@ -87,7 +88,7 @@ class SelfServing:
         token = pick(asset, accepted, self._offering.known(livemode=known.livemode), field="asset")
         rate = await self._choosing.price(token, known.terms.currency)
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> dict[str, Any]:
             invoice = await tx.invoices.find(known.id, lock=True)
             assert invoice is not None
             until = await self._reopenable_until(tx, invoice, merchant)
@@ -98,9 +99,9 @@ class SelfServing:
             chosen = await self._choosing.choose(tx, opened, token, rate)
             if chosen != opened:
                 await tx.invoices.save(chosen)
+            return await self._invoicing.shown_to_buyer(tx, chosen)
 
-        await self._store.run(work)
-        return await self._invoicing.for_buyer(invoice_id)
+        return await answer(self._store, work)
 
     async def _reopenable_until(self, tx: Transaction, invoice: Invoice, merchant: Merchant) -> datetime | None:
         """Return the deadline that the invoice would get, or None where it cannot be opened again.
@@ -129,7 +130,7 @@ class SelfServing:
         For trying out what comes then. Raises Forbidden for a live one, and InvoiceClosed where its time is over already.
         """
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> dict[str, Any]:
             invoice = await tx.invoices.find(InvoiceId(invoice_id), lock=True)
             if invoice is None:
                 raise NotFound("there is no such invoice")
@@ -142,10 +143,10 @@ class SelfServing:
             if invoice.closed_at is not None or until >= invoice.terms.expires_at:
                 raise InvoiceClosed(f"the invoice is {invoice.assessment.status}, and its time is over")
             decision = Decision(Action.EXPIRE, now, f"at {int(until.timestamp())}", "buyer")
-            await self._settling.settle(tx, invoice.id, Change(decision=decision, until=until), {})
+            expired = await self._settling.settle(tx, invoice.id, Change(decision=decision, until=until), {})
+            return await self._invoicing.shown_to_buyer(tx, expired)
 
-        await self._store.run(work)
-        return await self._invoicing.for_buyer(invoice_id)
+        return await answer(self._store, work)
 
     # --- a transaction that was sent -------------------------------------------------------
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain import events
 from pepay_core.domain.coverage import ChainHealth, ChainState
-from pepay_core.domain.errors import Conflict, PePayError, Unavailable
+from pepay_core.domain.errors import ChainUnavailable, Conflict, PePayError
 from pepay_core.domain.sources import SourceState
+from pepay_core.services.looking import have_looked
 from pepay_core.services.presenting import seconds, source_objects
 from pepay_core.services.progress import Progress
+from pepay_core.services.waking import look_wanted, looked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,9 +64,15 @@ class Keeper:
         self._out_since: dict[str, datetime] = {}
         self._looking = asyncio.Lock()
         self._hint = asyncio.Event()
+        self._running = self._wanted = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        self._running = True
+        with self._store.wakes.on(self._want, look_wanted(self._chain.id)):
+            await self._run()
+
+    async def _run(self) -> None:
         known = None
         # What is shown until the chain is reached is not worth a watcher.
         with contextlib.suppress(PePayError):
@@ -92,16 +100,26 @@ class Keeper:
         """Look sooner: a hint, never data."""
         self._hint.set()
 
+    def _want(self) -> None:
+        """Look sooner, and tell when that was done: somebody in another process waits for it."""
+        self._wanted = True
+        self._hint.set()
+
     async def look_now(self) -> None:
-        """Make a pass at once, and another for what it left; raises Unavailable when the chain cannot be looked at."""
+        """Make a pass at once, and another for what it left, or have the process make them that watches the chain.
+
+        Raises ChainUnavailable when it cannot be looked at.
+        """
         async with self._looking:
-            if self._chain not in self._openings:
-                raise Unavailable(f"{self._chain.name} has not been reached yet")
-            if not await self._leads():
-                raise Unavailable(f"{self._chain.name} is watched by another process")
-            while (look := await self._watcher.look()).more:
-                pass
-            await self._well(look)
+            is_open = self._chain in self._openings
+            if (is_open or self._running) and await self._leads():
+                if not is_open:
+                    raise ChainUnavailable(f"{self._chain.name} has not been reached yet: see `pepay chain status`")
+                while (look := await self._watcher.look()).more:
+                    pass
+                await self._well(look)
+                return
+        await have_looked(self._store, self._chain)
 
     async def _step(self) -> float:
         """Do what is due, and return how long to wait."""
@@ -111,8 +129,13 @@ class Keeper:
                 return _FOLLOWING
             await self._openings.open(self._chain)
             async with self._looking:
+                wanted, self._wanted = self._wanted, False
                 look = await self._watcher.look()
+            if wanted:
+                self._saved_at = None  # it is written down, for whoever waits elsewhere
             await self._well(look)
+            if wanted:
+                self._store.wakes.tell({looked(self._chain.id)})
         except Conflict as exc:
             log.info("%s: %s", self._chain.name, exc)
             return self._interval

@@ -7,6 +7,7 @@ kept sealed with the one that came after them, so that whatever a process sealed
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,17 +25,28 @@ RETIRED: Final = "retired-key"
 KEY_CHECK: Final = "key_check"
 """The fact that tells which master key this database was made with, or was last given."""
 
+ROOT_BYTES: Final = 32
+_ALL_SEALED: Final = b"\x01"
+"""What follows the root in its record once nothing is stored in clear any more.
+
+Whoever seals what has been stored in clear so far counts it up: it is said anew once that was sealed too.
+"""
 
 _APART: Final = "previous_secrets_apart"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What the keyring says: the root, the retired keys, and whether more than the present key may start a server."""
+    """What the keyring says: the root, the retired keys, and whether more than the present key may start a server.
+
+    ``all_sealed``: nothing is stored in clear any more where sealed records belong. It is said within the sealed root, where only who
+    has the master key can say it or take it back.
+    """
 
     root: bytes
     retired: tuple[bytes, ...]
     replacing: bool
+    all_sealed: bool
 
 
 async def unlock(store: Store, vault: Vault) -> Keys:
@@ -44,7 +56,7 @@ async def unlock(store: Store, vault: Vault) -> Keys:
     """
     keys = await store.run(lambda tx: read(tx, vault))
     vault.know(*keys.retired)
-    vault.unlock(keys.root)
+    vault.unlock(keys.root, refuses_clear=keys.all_sealed)
     store.use(vault)
     return keys
 
@@ -58,10 +70,10 @@ async def read(tx: Transaction, vault: Vault) -> Keys:
         await _enter(tx, vault, stored)
         stored = await tx.keyring.all()
     mine = _root(vault.key_id)
-    root = vault.open(ROOT, mine, stored[mine])
+    root, all_sealed = _read_root(vault.open(ROOT, mine, stored[mine]))
     retired = [vault.open(RETIRED, name, sealed) for name, sealed in stored.items() if name.startswith("retired:") and name.endswith(vault.key_id)]
     replacing = any(name.startswith("root:") and name != mine for name in stored)
-    return Keys(root, tuple(retired), replacing)
+    return Keys(root, tuple(retired), replacing, all_sealed)
 
 
 async def _enter(tx: Transaction, vault: Vault, stored: dict[str, bytes]) -> None:
@@ -69,7 +81,7 @@ async def _enter(tx: Transaction, vault: Vault, stored: dict[str, bytes]) -> Non
     known = await tx.facts.get(KEY_CHECK)
     if not stored and known is None:
         await tx.facts.put(KEY_CHECK, vault.key_check())
-        await _add(tx, vault, vault.root or secrets.token_bytes(32))
+        await _add(tx, vault, (vault.root or secrets.token_bytes(ROOT_BYTES)) + _ALL_SEALED)
         return
     for each in vault.other_ids:
         if (sealed := stored.get(_root(each))) is not None:
@@ -102,7 +114,20 @@ async def admit(tx: Transaction, vault: Vault, *, beside: str) -> None:
     if _root(beside) not in await tx.keyring.all(lock=True):
         raise ConfigError("the master key was replaced meanwhile by somebody else", hint="nothing is left to do")
     assert vault.root is not None
-    await _add(tx, vault, vault.root)
+    await _add(tx, vault, vault.root + (_ALL_SEALED if vault.refuses_clear else b""))
+
+
+async def close_to_clear(tx: Transaction, vault: Vault) -> None:
+    """Say that everything is sealed: whatever stands in clear from now on is refused."""
+    name = _root(vault.key_id)
+    stored = await tx.keyring.all(lock=True)
+    if name not in stored:
+        raise ConfigError("the master key was replaced meanwhile by somebody else", hint="run `pepay migrate` again")
+    root, all_sealed = _read_root(vault.open(ROOT, name, stored[name]))
+    if not all_sealed:
+        await tx.keyring.drop([name])
+        await tx.keyring.add(name, vault.seal(ROOT, name, root + _ALL_SEALED))
+    vault.unlock(root, refuses_clear=True)
 
 
 async def dismiss(tx: Transaction, vault: Vault) -> bool:
@@ -115,6 +140,10 @@ async def dismiss(tx: Transaction, vault: Vault) -> bool:
     await tx.keyring.drop([name for name in names if name not in wanted])
     await tx.facts.put(KEY_CHECK, vault.key_check())
     return True
+
+
+def _read_root(opened: bytes) -> tuple[bytes, bool]:
+    return opened[:ROOT_BYTES], opened[ROOT_BYTES:] == _ALL_SEALED
 
 
 def _root(key_id: str) -> str:
@@ -133,5 +162,6 @@ async def _set_apart(tx: Transaction, vault: Vault) -> None:
         last = found[-1].key
         for each in found:
             if each.sealed is not None and vault.knows(each.sealed):
-                await tx.sealed.replace(place, each, vault.seal(PREVIOUS, each.row, vault.open(PURPOSE, each.row, each.sealed)))
+                with suppress(ConfigError):  # set apart already: that it was done was forgotten
+                    await tx.sealed.replace(place, each, vault.seal(PREVIOUS, each.row, vault.open(PURPOSE, each.row, each.sealed)))
     await tx.facts.put(_APART, "yes")

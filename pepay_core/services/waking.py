@@ -26,6 +26,16 @@ def events_of(merchant: str) -> str:
     return f"events:{merchant}"
 
 
+def look_wanted(chain: str) -> str:
+    """Return the topic of those who want a chain to be looked at now."""
+    return f"look:{chain}"
+
+
+def looked(chain: str) -> str:
+    """Return the topic of looks at a chain that somebody wanted."""
+    return f"looked:{chain}"
+
+
 def invoice_changed(invoice: str) -> str:
     """Return the topic of an invoice's versions."""
     return f"invoice:{invoice}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.services import endpoints, idempotency, mailing, recording
 from pepay_core.services.people import accounts, addressing, one_time_codes
 from pepay_core.storage.tables import (
+    AttemptRow,
     AuditHeadRow,
     AuditRow,
     EndpointRow,
@@ -27,8 +28,10 @@ from pepay_core.storage.tables import (
 if TYPE_CHECKING:
     from piccolo.table import Table
 
+ANSWER: Final = "receiver-answer"
 CUSTOMER: Final = "customer"
 EVENT: Final = "event-body"
+TARGET: Final = "endpoint-url"
 WALLET: Final = "wallet"
 
 
@@ -54,9 +57,11 @@ class SealedColumn:
 SEALED: Final = (
     SealedColumn(EndpointRow, "secret", endpoints.PURPOSE, ("id",)),
     SealedColumn(EndpointRow, "previous_secret", endpoints.PREVIOUS, ("id",)),
+    SealedColumn(EndpointRow, "target", TARGET, ("id",), once_in="url"),
     SealedColumn(InvoiceRow, "customer", CUSTOMER, ("id",), once_in="customer_email"),
     SealedColumn(WalletRow, "material", WALLET, ("id",), once_in="value"),
     SealedColumn(EventRow, "body", EVENT, ("id",), once_in="body"),
+    SealedColumn(AttemptRow, "answer", ANSWER, ("delivery", "number"), once_in="excerpt"),
     SealedColumn(IdempotencyRow, "body", idempotency.PURPOSE, ("scope", "key")),
     SealedColumn(MailRow, "recipient", mailing.TO, ("id",)),
     SealedColumn(MailRow, "contents", mailing.VALUES, ("id",)),

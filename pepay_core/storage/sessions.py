@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from piccolo.query.base import Query
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from piccolo.querystring import QueryString
 
     from pepay_core.secrets import Vault
+
+_T = TypeVar("_T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -92,6 +94,14 @@ class Session:
         """Return a text sealed for a row; raises InvalidInput for one that could not be stored in clear either."""
         _insist_on_storable(text)
         return self.vault.seal(purpose, row, text.encode())
+
+    def opened(self, purpose: str, row: str, sealed: bytes | None, clear: _T) -> str | _T:
+        """Return what was sealed for a row, or else what an older version stored in clear; raises ConfigError once all of that was sealed."""
+        if sealed is not None:
+            return self.vault.open(purpose, row, bytes(sealed)).decode()
+        if clear:
+            self.vault.admit_clear(purpose)
+        return clear
 
     def use(self, vault: Vault | None) -> None:
         """Seal and open with this vault."""

@@ -27,7 +27,7 @@ from pepay_core.storage.repositories.webhooks import DeliveryRepository, Endpoin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pepay_core.services import chain_ports, ports
+    from pepay_core.services import chain_ports, delivery_ports, invoice_ports, keeping_ports, merchant_ports, secret_ports
     from pepay_core.services.people import ports as people
     from pepay_core.services.retaining import Retention
     from pepay_core.storage.sessions import Session
@@ -38,27 +38,27 @@ class UnitOfWork:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.merchants: ports.Merchants = MerchantRepository(session)
-        self.keys: ports.Keys = KeyRepository(session)
-        self.wallets: ports.Wallets = WalletRepository(session)
-        self.invoices: ports.Invoices = InvoiceRepository(session)
-        self.destinations: ports.Destinations = DestinationRepository(session)
-        self.quotes: ports.Quotes = QuoteRepository(session)
-        self.payments: ports.Payments = PaymentRepository(session)
-        self.refunds: ports.Refunds = RefundRepository(session)
+        self.merchants: merchant_ports.Merchants = MerchantRepository(session)
+        self.keys: merchant_ports.Keys = KeyRepository(session)
+        self.wallets: merchant_ports.Wallets = WalletRepository(session)
+        self.invoices: invoice_ports.Invoices = InvoiceRepository(session)
+        self.destinations: invoice_ports.Destinations = DestinationRepository(session)
+        self.quotes: invoice_ports.Quotes = QuoteRepository(session)
+        self.payments: invoice_ports.Payments = PaymentRepository(session)
+        self.refunds: invoice_ports.Refunds = RefundRepository(session)
         self.sweeps: chain_ports.Sweeps = SweepRepository(session)
-        self.ledger: ports.Ledger = LedgerRepository(session)
-        self.events: ports.Events = EventRepository(session)
-        self.endpoints: ports.Endpoints = EndpointRepository(session)
-        self.deliveries: ports.Deliveries = DeliveryRepository(session)
-        self.grants: ports.Grants = GrantRepository(session)
-        self.mails: ports.Mails = MailRepository(session)
+        self.ledger: invoice_ports.Ledger = LedgerRepository(session)
+        self.events: delivery_ports.Events = EventRepository(session)
+        self.endpoints: delivery_ports.Endpoints = EndpointRepository(session)
+        self.deliveries: delivery_ports.Deliveries = DeliveryRepository(session)
+        self.grants: merchant_ports.Grants = GrantRepository(session)
+        self.mails: delivery_ports.Mails = MailRepository(session)
         self.chains: chain_ports.Chains = ChainRepository(session)
         self.rates: chain_ports.Rates = RateRepository(session)
-        self.idempotency: ports.Idempotency = IdempotencyRepository(session)
-        self.leases: ports.Leases = LeaseRepository(session)
+        self.idempotency: keeping_ports.Idempotency = IdempotencyRepository(session)
+        self.leases: keeping_ports.Leases = LeaseRepository(session)
         self.retention: Retention = RetentionRepository(session)
-        self.facts: ports.Facts = FactRepository(session)
+        self.facts: keeping_ports.Facts = FactRepository(session)
         self.users: people.Users = UserRepository(session)
         self.members: people.Members = MemberRepository(session)
         self.sessions: people.Sessions = SessionRepository(session)
@@ -67,9 +67,9 @@ class UnitOfWork:
         self.invitations: people.Invitations = InvitationRepository(session)
         self.letters: people.Letters = LetterRepository(session)
         self.attempts: people.Attempts = AttemptRepository(session)
-        self.audit: ports.AuditLog = AuditRepository(session)
-        self.sealed: ports.SealedRecords = SealedRepository(session)
-        self.keyring: ports.Keyring = KeyringRepository(session)
+        self.audit: secret_ports.AuditLog = AuditRepository(session)
+        self.sealed: secret_ports.SealedRecords = SealedRepository(session)
+        self.keyring: secret_ports.Keyring = KeyringRepository(session)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run this once the transaction has committed, and not otherwise."""

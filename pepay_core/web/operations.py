@@ -18,7 +18,7 @@ from litestar.response import Stream
 from pepay_core.domain.errors import NotFound, PePayError
 from pepay_core.domain.ids import is_id
 from pepay_core.domain.jsontext import encode
-from pepay_core.services.idempotency import Remember, check_key, fingerprint
+from pepay_core.services.idempotency import Remember, asked_under, check_key, fingerprint
 from pepay_core.services.paging import Slice
 from pepay_core.web.access import ANYBODY, BUYER, DOOR, ENTERING, is_scope
 from pepay_core.web.asgi.facts import facts
@@ -54,7 +54,6 @@ class Call(Generic[Q, B]):
     path: Mapping[str, str]
     query: Q
     body: B
-    remember: Remember | None
     request: Request[Any, Any, Any]
 
     @property
@@ -87,7 +86,6 @@ class Operation:
     gives: type[Any]
     many: bool
     refuses: tuple[type[PePayError], ...]
-    remembers: bool
     streams: bool
     opens: bool
     """Whether it puts another session in the place of the caller's."""
@@ -114,7 +112,6 @@ def operation(
     body: type[Any] | None = None,
     many: bool = False,
     refuses: tuple[type[PePayError], ...] = (),
-    remembers: bool = False,
     streams: bool = False,
     fresh: bool = False,
     opens: bool = False,
@@ -122,7 +119,6 @@ def operation(
 ) -> Callable[[Callable[[Call[Any, Any]], Awaitable[Answer]]], Operation]:
     """Make an operation of an async function; its docstring is its summary and description in the document.
 
-    ``remembers``: it stores its own answer under the idempotency key, in the transaction of its effect.
     ``streams``: it answers with server-sent events, each of which holds what it ``gives``, for as long as both sides like.
     ``fresh``: it can do much, so users are asked to have signed in within the last minutes.
     ``opens``: it gives the caller another session, so its answer is not kept for repetition.
@@ -147,7 +143,6 @@ def operation(
             gives=gives,
             many=many,
             refuses=refuses,
-            remembers=remembers,
             streams=streams,
             opens=opens,
             open_to_origins=open_to_origins,
@@ -215,7 +210,7 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
     if made.body and body is None:
         body = made.body()
     caller = facts(request.scope).caller
-    call: Call[Any, Any] = Call(runtime, cast("Caller", caller), path, query, body, None, request)
+    call: Call[Any, Any] = Call(runtime, cast("Caller", caller), path, query, body, request)
     key = request.headers.get("idempotency-key")
     if not made.idempotent or key is None:
         async with within_deadline():
@@ -232,15 +227,17 @@ async def _once(made: Operation, call: Call[Any, Any], key: str, raw: bytes) -> 
     remembering = cast("Remembering", call.request.app.state.remembering)
     owner = _owner(made, call)
     mark = fingerprint(made.method, call.request.scope["path"], raw)
-    begun = await remembering.begin(f"{owner}:{made.method} {made.path}", key, mark)
+    begun = await remembering.begin(f"{owner}:{made.method} {made.path}", key, mark, made.status)
     if not isinstance(begun, Remember):
         return _respond(begun.status, begun.body, {"Idempotency-Replayed": "true"})
     try:
-        async with within_deadline():
-            answer = await made.run(Call(call.runtime, call.caller, call.path, call.query, call.body, begun, call.request))
-        body = encode(_enveloped(answer))
-        if not made.remembers:
-            await remembering.complete(begun, made.status, body)
+        with asked_under(begun):
+            async with within_deadline():
+                answer = await made.run(call)
+        body = begun.kept
+        if body is None:
+            body = encode(_enveloped(answer))
+            await remembering.complete(begun, body)
     except BaseException:
         await remembering.release(begun)
         raise

@@ -48,7 +48,7 @@ class House:
     def __init__(self, folder: Path, market: Market, shop: Shop, database: str | None) -> None:
         self.secret: dict[str, str] = {}
         self.in_database: set[str] = set()
-        """The names of those whose field in the database is in clear: where a webhook goes to is no secret of ours."""
+        """The names of those whose field in the database is in clear."""
         self.said: dict[str, str] = {}
         self.password = self.new("database password")
         if database:
@@ -105,6 +105,7 @@ def house(tmp_path_factory, market, shop, database):
     _sinks(house)
     yield house
     house.gateway.stop()
+    shop.reply = b"{}"
 
 
 async def _people(house: House) -> None:
@@ -115,7 +116,7 @@ async def _people(house: House) -> None:
         prepared = await people.accounts.prepare(password)
 
         async def make(tx: Any) -> Any:
-            user = await people.accounts.create(tx, email, prepared, name="Anna")
+            user = await people.accounts.create(tx, email, prepared)
             await people.memberships.add(tx, house.gateway.made["merchant"], user.id, Role.OWNER)
             return user
 
@@ -137,8 +138,8 @@ async def _people(house: House) -> None:
 def _doors(house: House, shop: Shop) -> None:
     """Send secrets by every door, where they belong and where they do not."""
     call = house.gateway.call
+    shop.reply = house.new("answer of a receiver").encode()
     hook = f"{shop.url}/{house.new('webhook path')}?token={house.new('webhook query')}"
-    house.in_database |= {"webhook path", "webhook query"}
     endpoint = house.gateway.post("/api/v1/webhooks", {"url": hook, "enabled_events": ["*"]})
     house.keep("webhook secret", endpoint["secret"].removeprefix("whsec_"))
     rotated = house.gateway.post(f"/api/v1/webhooks/{endpoint['id']}/rotate-secret", {}, 200)
@@ -312,12 +313,13 @@ def test_a_thief_with_database_and_environment_gets_nowhere(house):
                     for live in (True, False)
                     for each in (await tx.keys.page(house.gateway.made["merchant"], livemode=live, page=Page(limit=100))).items
                 ]
-                endpoints = (await tx.endpoints.page(house.gateway.made["merchant"], livemode=False, page=Page(limit=100))).items
+                endpoints = await tx.facts._raw("SELECT id, secret, target FROM pepay_endpoint")
             thief = Vault(secrets.token_bytes(32))
             assert not {ClientTokens(thief).issue(each) for each in house.invoices} & set(house.secret.values())
             for each in endpoints:
-                with pytest.raises(ConfigError):
-                    thief.open("webhook-secret", each.id, each.secret)
+                for purpose, sealed in (("webhook-secret", each["secret"]), ("endpoint-url", each["target"])):
+                    with pytest.raises(ConfigError):
+                        thief.open(purpose, each["id"], bytes(sealed))
             authenticating = Authenticating(store, clock, thief)
             for key in keys:
                 kind = "live" if key.livemode else "test"

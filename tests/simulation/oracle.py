@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pepay_core.domain.invoices import assess
 from pepay_core.secrets import Vault
-from pepay_core.storage.sealed import EVENT
+from pepay_core.storage.sealed import EVENT, TARGET
 from simulation.chain import CREATED
 from simulation.market import MASTER_KEY, PRICES
 
@@ -341,7 +341,7 @@ class Oracle:
 
     def _check_deliveries(self) -> None:
         bodies = {identity: _opened(identity, body) for identity, body in self.rows("SELECT id, body FROM pepay_event")}
-        urls = dict(self.rows("SELECT id, url FROM pepay_endpoint"))
+        urls = {identity: _opened(identity, target, TARGET).decode() for identity, target in self.rows("SELECT id, target FROM pepay_endpoint")}
         wanted: dict[str, set[str]] = defaultdict(set)
         for event, endpoint, state in self.rows("SELECT event, endpoint, state FROM pepay_delivery"):
             wanted[urls[endpoint]].add(event)
@@ -382,5 +382,5 @@ def report_of(oracle: Oracle) -> str:
         return "\n".join(oracle.violations)
 
 
-def _opened(event: str, body: bytes) -> bytes:
-    return Vault(MASTER_KEY).open(EVENT, event, bytes(body))
+def _opened(row: str, sealed: bytes, purpose: str = EVENT) -> bytes:
+    return Vault(MASTER_KEY).open(purpose, row, bytes(sealed))

@@ -139,12 +139,13 @@ class Shop(Listening):
 
     def __init__(self) -> None:
         self.status = 200
+        self.reply = b"{}"
         self.calls: list[tuple[dict[str, str], bytes]] = []
         super().__init__()
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         self.calls.append(({key.lower(): value for key, value in headers.items()}, body))
-        return self.status, b"{}"
+        return self.status, self.reply
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -34,12 +34,14 @@ class Filling:
     async def row(self, table: type[Table]) -> dict[str, Any]:
         number = next(_numbers)
         row: dict[str, Any] = {}
+        told = {name for each in SEALED if each.table is table for name in each.row}
         for column in table._meta.columns:
             name = column._meta.name
             if isinstance(column, ForeignKey):
                 row[name] = None if column._meta.null else await self._neighbour(column)
             elif not isinstance(column, BigSerial) and not column._meta.null:
-                row[name] = _value(column, f"{table._meta.tablename}_{name}_{number}")
+                value = _value(column, f"{table._meta.tablename}_{name}_{number}")
+                row[name] = number if value == 0 and name in told else value
         for each in SEALED:
             if each.table is table:
                 row_id = " ".join(str(row[name]) for name in each.row)

@@ -65,7 +65,7 @@ class Accounts:
         address, user = canonical(email), self._ids.user()
         made = User(
             id=user,
-            name=_name(name) or address.partition("@")[0],
+            name=_name(name),
             email=self.emails.seal(user, address),
             email_digest=self.emails.digest(address),
             password=self.sealed(user, password),
@@ -84,6 +84,10 @@ class Accounts:
     def email_of(self, user: User) -> str:
         """Return a user's address."""
         return self.emails.open(user.id, user.email)
+
+    def name_of(self, user: User) -> str:
+        """Return what a user is called: who gave no name, by the beginning of their address, which is stored sealed and nowhere else."""
+        return user.name or self.email_of(user).partition("@")[0]
 
     async def has_password(self, user: User | None, password: str) -> tuple[bool, bytes | None]:
         """Tell whether a password is a user's, at the same cost whether there is such a user or not.
@@ -198,7 +202,7 @@ class Accounts:
         return {
             "object": "user",
             "id": user.id,
-            "name": user.name,
+            "name": self.name_of(user),
             "email": self.email_of(user),
             "is_admin": user.is_admin,
             "has_one_time_codes": user.totp_since is not None,

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
-import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import InvalidInput
+from pepay_core.domain.mails import check_mail_address
 
 if TYPE_CHECKING:
     from pepay_core.secrets import Vault
-
-_SHAPE: Final = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,64}@[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,255}")
-MAX_LENGTH: Final = 254
 
 PURPOSE: Final = "user-email"
 """What addresses are sealed for, under the id of their row."""
 
 
 def canonical(text: str, field: str = "email") -> str:
-    """Return an address as it is written to, its domain in lower case; raises InvalidInput for what is none."""
-    address = unicodedata.normalize("NFC", text.strip())
-    if len(address) > MAX_LENGTH or not _SHAPE.fullmatch(address) or ".." in address or address.endswith("."):
-        raise InvalidInput("is not a mail address", field=field)
-    name, _, domain = address.rpartition("@")
-    return f"{name}@{domain.lower()}"
+    """Return an address that somebody typed as mail is sent to it; raises InvalidInput for one that no mail would reach."""
+    return check_mail_address(text.strip(), field=field)
 
 
 class Emails:
@@ -38,6 +31,8 @@ class Emails:
 
     def digest(self, address: str) -> str:
         """Return what an address is found by, however its letters are written."""
+        with contextlib.suppress(InvalidInput):  # nobody has such an address, and whoever asks is told no more than that
+            address = canonical(address)
         return hmac.digest(self._key, address.strip().casefold().encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
     def seal(self, row: str, address: str) -> bytes:

@@ -10,6 +10,7 @@ from pepay_core.domain.errors import Conflict, Forbidden, NotFound
 from pepay_core.domain.ids import InvitationId, UserId
 from pepay_core.domain.people import Invitation, Level
 from pepay_core.domain.roles import Role, insist_may_give
+from pepay_core.services.idempotency import answer
 from pepay_core.services.people.accounts import as_user
 from pepay_core.services.people.addressing import canonical
 from pepay_core.services.people.memberships import role_of
@@ -60,12 +61,12 @@ class Invitations:
             insist_may_give(await self._memberships.role_of_caller(tx, caller), wanted)
             return await self.send(tx, actor_of(caller), address, merchant=caller.merchant, role=wanted)
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def register(self, by: Actor, email: str, *, is_admin: bool = False) -> dict[str, Any]:
         """Invite somebody to this server alone: for its admins. The answer holds the ``link`` where no plugin sends mail."""
         address = canonical(email)
-        return await self._store.run(lambda tx: self.send(tx, by, address, is_admin=is_admin))
+        return await answer(self._store, lambda tx: self.send(tx, by, address, is_admin=is_admin))
 
     async def send(
         self, tx: Transaction, by: Actor, email: str, *, merchant: MerchantId | None = None, role: Role | None = None, is_admin: bool = False
@@ -186,10 +187,9 @@ class Invitations:
             return False
         return True
 
-    @staticmethod
-    async def _inviter(tx: Transaction, name: str) -> str:
+    async def _inviter(self, tx: Transaction, name: str) -> str:
         user = await tx.users.find(UserId(name)) if name.startswith("usr_") else None
-        return "Whoever runs this server" if user is None else user.name
+        return "Whoever runs this server" if user is None else self._accounts.name_of(user)
 
     def _view(self, invitation: Invitation) -> dict[str, Any]:
         return {

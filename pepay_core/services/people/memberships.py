@@ -64,7 +64,7 @@ class Memberships:
         """Return the merchants that a user is a member of."""
         async with self._store.read() as tx:
             found = await tx.members.of_user(user.id)
-            return [_merchant(each, (await tx.merchants.get(each.merchant)).name) for each in found]
+            return [membership(each, (await tx.merchants.get(each.merchant)).name) for each in found]
 
     async def list(self, caller: Caller) -> list[dict[str, Any]]:
         """Return the members of the caller's merchant."""
@@ -140,7 +140,7 @@ class Memberships:
         return {
             "object": "member",
             "user": user.id,
-            "name": user.name,
+            "name": self._accounts.name_of(user),
             "email": self._accounts.email_of(user),
             "role": member.role.value,
             "created_at": seconds(member.created_at),
@@ -153,5 +153,6 @@ def _insist_on_another_owner(owners: list[Member], user: UserId) -> None:
         raise Conflict("a merchant keeps at least one owner: make another one first")
 
 
-def _merchant(member: Member, name: str) -> dict[str, Any]:
+def membership(member: Member, name: str) -> dict[str, Any]:
+    """Return what a user is to a merchant, as they see it."""
     return {"object": "membership", "merchant": member.merchant, "name": name, "role": member.role.value, "scopes": sorted(ROLES[member.role])}

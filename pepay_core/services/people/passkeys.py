@@ -57,7 +57,8 @@ class Passkeys:
         if len(known) >= _MOST:
             raise Conflict(f"there are {_MOST} passkeys already")
         user = signed_in.user
-        return self._party.creation(user.id, self._accounts.email_of(user), user.name, challenge, [each.credential for each in known])
+        email, name = self._accounts.email_of(user), self._accounts.name_of(user)
+        return self._party.creation(user.id, email, name, challenge, [each.credential for each in known])
 
     async def finish(self, signed_in: SignedIn, answer: Mapping[str, Any], name: str = "") -> tuple[Opened, list[str]]:
         """Store the passkey that the device has made: every session ends, and a new one begins. Returns recovery codes, where there were none.

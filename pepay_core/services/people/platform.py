@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pepay_core.domain.ids import MerchantId
 from pepay_core.domain.roles import Role
 from pepay_core.services.founding import new_merchant
+from pepay_core.services.idempotency import answer
 from pepay_core.services.people.addressing import canonical
 from pepay_core.services.presenting import seconds
 
@@ -41,7 +42,7 @@ class Platform:
             invitation = await self._invitations.send(tx, by, address, merchant=merchant.id, role=Role.OWNER)
             return {**_view(merchant), "invitation": invitation}
 
-        return await self._store.run(work)
+        return await answer(self._store, work)
 
     async def merchants(self) -> list[dict[str, Any]]:
         """Return every merchant there is, and nothing of what it does."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.ids import InvitationId, MerchantId, PasskeyId, SessionId, UserId
-    from pepay_core.domain.people import Errand, Invitation, Letter, Member, Passkey, Session, User
+    from pepay_core.domain.people import Errand, Invitation, MailedLink, Member, Passkey, Session, User
     from pepay_core.domain.roles import Role
     from pepay_core.services.paging import Page, Slice
 
@@ -147,12 +147,12 @@ class Invitations(Protocol):
 class Letters(Protocol):
     """Links that were sent to users."""
 
-    async def add(self, letter: Letter) -> None:
+    async def add(self, letter: MailedLink) -> None:
         """Store it in place of the user's earlier ones for the same errand."""
         ...
 
-    async def find(self, digest: str, errand: Errand) -> Letter | None: ...
-    async def take(self, digest: str, errand: Errand) -> Letter | None:
+    async def find(self, digest: str, errand: Errand) -> MailedLink | None: ...
+    async def take(self, digest: str, errand: Errand) -> MailedLink | None:
         """Use one up; None when it was used already."""
         ...
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.errors import Conflict, NotFound, PePayError
-from pepay_core.domain.people import Errand, Letter
+from pepay_core.domain.people import Errand, MailedLink
 from pepay_core.services.people.accounts import as_user
 from pepay_core.services.people.addressing import canonical
 from pepay_core.services.people.sessions import digest_of, new_token
@@ -100,7 +100,7 @@ class PasswordResets:
     async def _issue(self, tx: Transaction, user: User, by: Actor) -> str | None:
         now, token = self._clock.now(), new_token()
         await tx.letters.sweep(now)
-        await tx.letters.add(Letter(digest_of(token), user.id, Errand.RESET, now, now + VALID))
+        await tx.letters.add(MailedLink(digest_of(token), user.id, Errand.RESET, now, now + VALID))
         link = await self._posting.post(tx, self._accounts.email_of(user), "password_reset", RESET_PATH, token, {}, VALID)
         await self._accounts.recorder.note(tx, by, "user.password_reset_sent", user.id)
         return link
@@ -126,7 +126,7 @@ class EmailChanges:
         async def work(tx: Transaction) -> None:
             user, now, token = await self._accounts.unchanged(tx, signed_in.user), self._clock.now(), new_token()
             digest, emails = digest_of(token), self._accounts.emails
-            letter = Letter(digest, user.id, Errand.EMAIL, now, now + VALID, emails.seal(digest, address), emails.digest(address))
+            letter = MailedLink(digest, user.id, Errand.EMAIL, now, now + VALID, emails.seal(digest, address), emails.digest(address))
             await tx.letters.add(letter)
             await self._posting.post(tx, address, "email_change", EMAIL_PATH, token, {}, VALID)
 

@@ -97,4 +97,6 @@ def event_of(row: dict[str, Any], vault: Vault) -> Event:
     body = bytes(row["body"])
     if is_sealed(body):
         body = vault.open(EVENT, row["id"], body)
+    else:
+        vault.admit_clear(EVENT)
     return Event(row["id"], row["type"], row["merchant"], row["livemode"], row["created"], row["subject"], body)

@@ -45,9 +45,7 @@ class InvoiceRepository(Repository):
         return {**_row(invoice), "customer": None if email is None else self._session.seal(CUSTOMER, invoice.id, email)}
 
     def _invoice(self, row: dict[str, Any]) -> Invoice:
-        sealed = row["customer"]
-        email = row["customer_email"] if sealed is None else self._session.vault.open(CUSTOMER, row["id"], bytes(sealed)).decode()
-        return _invoice(row, email)
+        return _invoice(row, self._session.opened(CUSTOMER, row["id"], row["customer"], row["customer_email"]))
 
     async def add(self, invoice: Invoice) -> None:
         await self._insert(InvoiceRow, self._row(invoice))

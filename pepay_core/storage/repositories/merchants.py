@@ -102,8 +102,7 @@ class WalletRepository(Repository):
     """Receiving material: one row for ever, so that an index is never allocated twice, however often it is archived and added again."""
 
     def _wallet(self, row: dict[str, Any]) -> Wallet:
-        sealed = row["material"]
-        value = row["value"] if sealed is None else self._session.vault.open(WALLET, row["id"], bytes(sealed)).decode()
+        value = self._session.opened(WALLET, row["id"], row["material"], row["value"])
         return Wallet(**{name: each for name, each in row.items() if name not in {"digest", "material", "value"}}, value=value)
 
     async def add(self, wallet: Wallet) -> None:

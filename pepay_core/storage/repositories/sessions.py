@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pepay_core.domain.people import Errand, Letter, Level, Session
+from pepay_core.domain.people import Errand, Level, MailedLink, Session
 from pepay_core.services.people.ports import Tries
 from pepay_core.storage.repositories.rows import Repository
 from pepay_core.storage.tables import LetterRow, SessionRow, TryRow
@@ -59,15 +59,15 @@ class SessionRepository(Repository):
 class LetterRepository(Repository):
     """Links that were sent to users."""
 
-    async def add(self, letter: Letter) -> None:
+    async def add(self, letter: MailedLink) -> None:
         await self._raw("DELETE FROM pepay_letter WHERE user_id = {} AND errand = {}", letter.user, letter.errand.value)
         await self._insert(LetterRow, _letter_row(letter))
 
-    async def find(self, digest: str, errand: Errand) -> Letter | None:
+    async def find(self, digest: str, errand: Errand) -> MailedLink | None:
         row = await self._find(LetterRow, digest, LetterRow.errand == errand.value)
         return _letter(row) if row else None
 
-    async def take(self, digest: str, errand: Errand) -> Letter | None:
+    async def take(self, digest: str, errand: Errand) -> MailedLink | None:
         row = await self._find(LetterRow, digest, LetterRow.errand == errand.value, lock=True)
         if row is None or not await self._raw("DELETE FROM pepay_letter WHERE digest = {} RETURNING digest", digest):
             return None
@@ -125,7 +125,7 @@ def _session(row: dict[str, Any]) -> Session:
     return Session(**fields, user=row["user_id"], level=Level(row["level"]))
 
 
-def _letter_row(letter: Letter) -> dict[str, Any]:
+def _letter_row(letter: MailedLink) -> dict[str, Any]:
     return {
         "digest": letter.digest,
         "user_id": letter.user,
@@ -137,5 +137,5 @@ def _letter_row(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _letter(row: dict[str, Any]) -> Letter:
-    return Letter(row["digest"], row["user_id"], Errand(row["errand"]), row["created_at"], row["expires_at"], row["email"], row["email_digest"])
+def _letter(row: dict[str, Any]) -> MailedLink:
+    return MailedLink(row["digest"], row["user_id"], Errand(row["errand"]), row["created_at"], row["expires_at"], row["email"], row["email_digest"])

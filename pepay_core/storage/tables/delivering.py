@@ -25,12 +25,13 @@ class EventRow(Table, tablename="pepay_event", db=ENGINE):
 
 
 class EndpointRow(Table, tablename="pepay_endpoint", db=ENGINE):
-    """A webhook endpoint; its secrets are sealed."""
+    """A webhook endpoint; where it is and its secrets are sealed."""
 
     id = key()
     merchant = to(MerchantRow)
     livemode = Boolean()
     scheme = text()
+    # In clear before it was sealed; empty since.
     url = text()
     events = text()
     secret = Bytea()
@@ -41,6 +42,7 @@ class EndpointRow(Table, tablename="pepay_endpoint", db=ENGINE):
     failing_since = maybe_time()
     disabled_at = maybe_time()
     disabled_reason = maybe_text()
+    target = Bytea(default=None, null=True)
 
 
 class DeliveryRow(Table, tablename="pepay_delivery", db=ENGINE):
@@ -71,5 +73,7 @@ class AttemptRow(Table, tablename="pepay_attempt", db=ENGINE):
     made_at = time()
     status = Integer(default=None, null=True)
     error = maybe_text()
+    # In clear before it was sealed; empty since.
     excerpt = text()
     duration_ms = BigInt()
+    answer = Bytea(default=None, null=True)

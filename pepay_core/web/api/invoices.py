@@ -54,14 +54,13 @@ _CHOOSING: Final = (UnknownAsset, AssetNotAccepted, NoDestination, InvoiceClosed
     body=CreateInvoice,
     gives=Invoice,
     refuses=(InvalidAmount, AmountOutOfRange, *_CHOOSING),
-    remembers=True,
 )
 async def create_invoice(call: Call[Nothing, CreateInvoice]) -> dict[str, Any]:
     """Create an invoice.
 
     Send the buyer to its ``payment_url``, or show a payment option yourself. With ``pay_with`` one asset is quoted at once.
     """
-    return await call.runtime.invoicing.create(call.caller, _request(call.body), call.remember)
+    return await call.runtime.invoicing.create(call.caller, _request(call.body))
 
 
 @operation("GET", "/api/v1/invoices", tag="Invoices", access=_READ, query=InvoiceFilter, gives=Invoice, many=True)

@@ -11,7 +11,9 @@ from pepay_core.domain import ids
 from pepay_core.domain.errors import Conflict
 from pepay_core.domain.roles import Role
 from pepay_core.services.founding import new_merchant
+from pepay_core.services.idempotency import answer
 from pepay_core.services.people.accounts import as_user
+from pepay_core.services.people.memberships import membership
 from pepay_core.web.access import USER
 from pepay_core.web.api.people_objects import Member, Membership
 from pepay_core.web.operations import operation
@@ -59,12 +61,12 @@ async def create_merchant(call: Call[Nothing, CreateMerchant]) -> dict[str, Any]
     runtime, user = call.runtime, call.signed_in.user
     merchant = new_merchant(runtime.ids, runtime.clock, call.body.name)
 
-    async def work(tx: Transaction) -> None:
+    async def work(tx: Transaction) -> dict[str, Any]:
         await tx.merchants.add(merchant)
-        await runtime.people.memberships.add(tx, merchant.id, user.id, Role.OWNER, by=as_user(user))
+        member = await runtime.people.memberships.add(tx, merchant.id, user.id, Role.OWNER, by=as_user(user))
+        return membership(member, merchant.name)
 
-    await runtime.store.run(work)
-    return next(each for each in await runtime.people.memberships.of_user(user) if each["merchant"] == merchant.id)
+    return await answer(runtime.store, work)
 
 
 @operation(

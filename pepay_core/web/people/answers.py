@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from litestar import Request
 
+    from pepay_core.domain.people import User
     from pepay_core.services.people.sessions import SignedIn
 
 HOME: Final = "/app/security"
@@ -58,13 +60,17 @@ def show(
         csrf=browsers.csrf(token),
         refusal=None if refusal is None else told(refusal),
         done=done,
-        user=known.signed_in.user if known.signed_in and known.signed_in.is_full else None,
+        user=_called(request, known.signed_in.user) if known.signed_in and known.signed_in.is_full else None,
         here=request.scope["path"],
         passkeys_at=passkeys_at,
         **values,
     )
     headers = {**_REFERRER, **(problem.headers if problem else {}), **({"Content-Security-Policy": scripted()} if passkeys_at else {})}
     return _with_cookies(request, Response(html, status_code=problem.status if problem else 200, media_type=_HTML, headers=headers))
+
+
+def _called(request: Request[Any, Any, Any], user: User) -> User:
+    return replace(user, name=runtime_of(request).people.accounts.name_of(user))
 
 
 def lead(request: Request[Any, Any, Any], location: str) -> Response[str]:

@@ -84,6 +84,12 @@ def test_no_two_installations_have_the_same_password(said, folder, tmp_path, mon
     assert all(len(each) >= 20 for each in passwords)
 
 
+@pytest.mark.parametrize(("base_url", "address"), [("https://pay.example.com", "admin@pay.example.com"), ("http://pepay:8000", "admin@localhost")])
+def test_the_first_admin_has_an_address_at_the_server_where_it_has_a_name_for_mail(said, monkeypatch, base_url, address):
+    monkeypatch.setenv("PEPAY_SERVER__BASE_URL", base_url)
+    assert said("init", "--yes")["admin"]["email"] == address
+
+
 def test_init_with_an_address_that_is_none_leaves_nothing_behind(folder, capsys):
     assert run(["init", "--yes", "--email", "root"]) == EXIT_FAILED
 
@@ -130,9 +136,9 @@ def test_members_are_added_changed_and_removed(folder, made, said, capsys):
     assert [(each["email"], each["role"]) for each in said("member", "list")] == [("Root@example.com", "owner"), ("ada@example.com", "admin")]
 
     async def accept(runtime):
-        return (await runtime.people.invitations.accept(invited["link"].partition("=")[2], "a new horse battery")).user
+        return (await runtime.people.invitations.accept(invited["link"].partition("=")[2], "a new horse battery", name="Eve")).user
 
-    assert inside(folder, accept).name == "eve"
+    assert inside(folder, accept).name == "Eve"
     said("member", "remove", "ada@example.com", json_=False)
     assert [each["email"] for each in said("member", "list")] == ["Root@example.com", "eve@example.com"]
     for words in (

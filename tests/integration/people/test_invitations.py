@@ -185,5 +185,18 @@ async def test_without_mail_the_link_goes_to_whoever_asked(world, shop, owner):
     invited = await quiet.invitations.invite(await caller(world, shop, owner), "eve@example.com", "viewer")
 
     assert invited["link"].startswith("https://pay.example.com/invitation?token=")
-    assert (await quiet.invitations.accept(invited["link"].partition("=")[2], PASSWORD)).user.name == "eve"
+    assert (await quiet.invitations.accept(invited["link"].partition("=")[2], PASSWORD)).user
     await quiet.close()
+
+
+async def test_people_choose_their_name_and_none_is_stored_for_who_chose_none(world, shop, owner):
+    """The beginning of an address is personal, and stands nowhere in clear: it is shown to those who may see the address."""
+    for email in ("eve@example.com", "fay@example.com"):
+        await world.people.invitations.invite(await caller(world, shop, owner), email, "admin")
+        world.clock.jump(timedelta(seconds=1))
+    (*_, eve), (*_, fay) = await world.letters()
+    named = (await world.people.invitations.accept(eve, PASSWORD, name="Eve Adams")).user
+    unnamed = (await world.people.invitations.accept(fay, PASSWORD)).user
+
+    assert (named.name, unnamed.name) == ("Eve Adams", "")
+    assert {each["name"] for each in await world.people.memberships.list(await caller(world, shop, owner))} == {"Olga", "Eve Adams", "fay"}

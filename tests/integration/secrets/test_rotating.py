@@ -13,7 +13,8 @@ from pepay_core.master_keys import EnvSecrets, FileSecrets, encode_key
 from pepay_core.secrets import Vault
 from pepay_core.services.attesting import Attesting
 from pepay_core.services.rotating import plan, rotate, seal_anew
-from pepay_core.services.unlocking import KEY_CHECK, unlock
+from pepay_core.services.unlocking import KEY_CHECK, close_to_clear, unlock
+from pepay_core.storage.repositories.events import event_of
 
 CLOCK = SystemClock()
 ROWS = 5
@@ -178,6 +179,7 @@ class TestOlderDatabases:
             event = (await tx.facts._raw("SELECT id FROM pepay_event LIMIT 1"))[0]["id"]
             await tx.facts._raw("UPDATE pepay_invoice SET customer = NULL, customer_email = 'anna@example.com' WHERE id = {}", invoice)
             await tx.facts._raw("UPDATE pepay_event SET body = {} WHERE id = {}", b'{"a":1}', event)
+        vault.unlock(vault.root, refuses_clear=False)  # as in a database that an older version has written
         done = await seal_anew(store, vault)
         assert (done.clear, done.damaged) == (2, ())
         found = await read(store, vault)
@@ -186,6 +188,43 @@ class TestOlderDatabases:
         async with store.read() as tx:
             assert await tx.facts._raw("SELECT id FROM pepay_invoice WHERE customer_email IS NOT NULL") == []
         assert (await seal_anew(store, vault)).clear == 0
+
+    async def test_once_all_is_sealed_a_value_in_clear_is_refused_and_never_sealed(self, store, driver, vault):
+        vault.unlock(vault.root, refuses_clear=False)
+        await store.run(lambda tx: close_to_clear(tx, vault))
+        async with store.begin() as tx:
+            invoice = (await tx.facts._raw("SELECT id FROM pepay_invoice LIMIT 1"))[0]["id"]
+            event = (await tx.facts._raw("SELECT id FROM pepay_event LIMIT 1"))[0]["id"]
+            await tx.facts._raw("UPDATE pepay_invoice SET customer = NULL, customer_email = 'eve@example.com' WHERE id = {}", invoice)
+            await tx.facts._raw("UPDATE pepay_event SET body = {} WHERE id = {}", b'{"a":1}', event)
+            await tx.facts._raw("DELETE FROM pepay_fact")
+        for done in (await seal_anew(store, vault), (await rotate(store, driver, CLOCK)).sealing):
+            assert (done.clear, len(done.damaged)) == (0, 2)
+        restarted = await started(store, driver)
+        assert restarted.refuses_clear
+        async with store.read() as tx:
+            with pytest.raises(ConfigError, match="customer stands in clear"):
+                await tx.invoices.find(invoice)
+            with pytest.raises(ConfigError, match="event-body stands in clear"):
+                event_of((await tx.facts._raw("SELECT * FROM pepay_event WHERE id = {}", event))[0], restarted)
+
+    async def test_a_wallet_that_was_planted_in_clear_is_refused_until_the_end_of_time(self, store, driver, vault):
+        async with store.begin() as tx:
+            row = (await tx.facts._raw("SELECT id, merchant FROM pepay_wallet LIMIT 1"))[0]
+            await tx.facts._raw("UPDATE pepay_wallet SET material = NULL, value = '0xbad' WHERE id = {}", row["id"])
+        await rotate(store, driver, CLOCK)
+        await started(store, driver)
+        async with store.read() as tx:
+            with pytest.raises(ConfigError, match="wallet stands in clear"):
+                await tx.wallets.get(row["merchant"], row["id"])
+
+    async def test_where_webhooks_go_cannot_be_planted_in_clear(self, store, driver, vault):
+        async with store.begin() as tx:
+            row = (await tx.facts._raw("SELECT id FROM pepay_endpoint LIMIT 1"))[0]["id"]
+            sql = "UPDATE pepay_endpoint SET target = NULL, url = 'https://evil.example/', events = {} WHERE id = {}"
+            await tx.facts._raw(sql, '["*"]', row)
+        async with store.read() as tx:
+            assert (await tx.endpoints.find(row)).url == ""
 
 
 class TestTheEnvironment:

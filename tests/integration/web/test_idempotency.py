@@ -52,12 +52,11 @@ async def test_a_refused_request_leaves_its_key_free(web):
     await web.clock.advance(3600)
 
 
-async def test_an_operation_that_stores_no_answer_itself_is_repeated_as_well(web):
-    body = {"url": "https://93.184.216.34/hook"}
-    first = await web.post("/api/v1/webhooks", body, headers=KEY)
-    second = await web.post("/api/v1/webhooks", body, headers=KEY)
-    assert second.json() == first.json()
-    assert len((await web.get("/api/v1/webhooks")).json()["data"]) == 1
+async def test_what_only_asks_is_answered_from_memory_as_well(web):
+    path = f"/api/v1/invoices/{(await web.invoice())['id']}/verify"
+    first, second = await web.post(path, headers=KEY), await web.post(path, headers=KEY)
+    assert (first.status_code, second.content) == (200, first.content)
+    assert second.headers["idempotency-replayed"] == "true"
 
 
 async def test_an_answer_with_a_secret_is_not_stored_in_the_clear(web):

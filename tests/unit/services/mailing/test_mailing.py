@@ -29,6 +29,7 @@ from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.paging import Page
 from pepay_core.services.people.addressing import Emails
 from pepay_core.services.publishing import Outbox
+from pepay_core.services.recording import Recorder
 from pepay_core.testing.clock import FakeClock
 from pepay_core.testing.receiver import Receiver
 from pepay_email.notifier import MailNotifier
@@ -159,13 +160,16 @@ async def test_a_letter_that_is_no_longer_worth_sending_is_given_up_and_says_why
 
 
 async def test_a_recipient_that_does_not_exist_is_asked_for_once(mails, mailbox):
-    mailbox.answers["RCPT"] = "550 no <ada@example.com>"
+    mailbox.answers["RCPT"] = "550 no <ADA@Example.com>: eve@example.com is here, Ada is not"
     await mails.queue()
     assert await mails.send() == 1
     mails.clock.jump(timedelta(days=1))
     assert await mails.send() == 0
     (shown,) = await mails.shown()
-    assert (shown["state"], shown["error"]) == ("failed", "the mail server refuses the recipient: 550 no <[address]>")
+    assert (shown["state"], shown["error"]) == (
+        "failed",
+        "the mail server refuses the recipient: 550 no <[address]>: [address] is here, [address] is not",
+    )
 
 
 async def test_a_dead_letter_can_be_sent_again(mails, mailbox):
@@ -361,13 +365,25 @@ async def test_an_endpoint_that_answers_410_is_disabled_and_its_owner_told_in_on
         notifiers = {**mails.notifiers, "webhook": WebhookNotifier(http, mails.clock)}
         endpoints = Endpoints(mails.store, notifiers, mails.vault, outbox, ids, mails.clock)
         made = await endpoints.create(caller, receiver.url, ("*",))
-        dispatcher = Dispatcher(mails.store, notifiers, mails.vault, outbox, mails.clock, noticing=Noticing(mails.mailing, mails.vault))
+        dispatcher = Dispatcher(
+            mails.store,
+            notifiers,
+            mails.vault,
+            outbox,
+            mails.clock,
+            noticing=Noticing(mails.mailing, mails.vault),
+            recorder=Recorder(mails.clock, mails.vault),
+        )
         await mails.store.run(lambda tx: outbox.publish(tx, "invoice.paid", merchant=merchant.id, livemode=False, subject="inv_1", obj={}))
         await dispatcher.drain_once()
     await mails.send()
     (got,) = mailbox.got
     assert got.message["Subject"] == "A webhook endpoint of Ada's shop was disabled"
     assert made["id"] in got.text
+    async with mails.store.read() as tx:
+        noted = await tx.audit.newest()
+    assert noted is not None
+    assert (noted.actor.kind, noted.actor.merchant, noted.action, noted.subject) == ("system", merchant.id, "webhook.disabled", made["id"])
 
 
 async def test_events_go_by_mail_to_members_alone(mails, mailbox):

@@ -56,6 +56,32 @@ async def test_an_event_that_was_rolled_back_is_never_delivered(post):
     assert post.notified == []
 
 
+async def test_an_event_that_cannot_be_read_holds_up_no_other(post, caplog):
+    await post.endpoint()
+    damaged, event = await post.publish(), await post.publish()
+    async with post.store.begin() as tx:
+        await tx.facts._raw("UPDATE pepay_event SET body = {} WHERE id = {}", b"\x01" + bytes(60), damaged.id)
+    await post.dispatcher().drain_once()
+    assert post.received() == [event.id]
+    assert f"the event {damaged.id} cannot be read" in caplog.text
+
+
+async def test_an_endpoint_whose_place_cannot_be_read_holds_up_neither_others_nor_what_is_told(post, caplog):
+    lost, kept = await post.endpoint(post.receiver.url_of("/lost")), await post.endpoint(post.receiver.url_of("/kept"))
+    async with post.store.begin() as tx:
+        (row,) = await tx.facts._raw("SELECT url, target FROM pepay_endpoint WHERE id = {}", lost["id"])
+        await tx.facts._raw("UPDATE pepay_endpoint SET target = {} WHERE id = {}", bytes(row["target"])[:-1] + b"x", lost["id"])
+    await post.publish()
+    await post.dispatcher().drain_once()
+    assert row["url"] == ""
+    assert [each.path for each in post.receiver.requests] == ["/kept"]
+    assert (await post.states(lost), await post.states(kept)) == (["pending"], ["delivered"])
+    assert f"where the endpoint {lost['id']} is cannot be read" in caplog.text
+    async with post.store.begin() as tx:
+        await tx.facts._raw("UPDATE pepay_endpoint SET target = {} WHERE id = {}", bytes(row["target"]), lost["id"])
+    assert (await post.shown(lost))["url"] == post.receiver.url_of("/lost")
+
+
 # --- retries -------------------------------------------------------------------------
 
 
