@@ -22,6 +22,8 @@ _WIDTHS: Final = tuple({chr(32 + at): int(width) for at, width in enumerate(tabl
 _ODD: Final = {"\N{HORIZONTAL ELLIPSIS}": 1000, "\N{EM DASH}": 1000, "\N{RIGHT SINGLE QUOTATION MARK}": 222, "\N{MULTIPLICATION SIGN}": 584}
 # Spaces of other widths that numbers are written with.
 _SPACES: Final = str.maketrans("\u202f\u2009\u2007\xa0", "    ", "\u200e\u200f\u2066\u2067\u2068\u2069")
+# Letters that are not made of another one and a mark.
+_BARE: Final = str.maketrans("łŁıđĐħĦ", "lLidDhH")
 
 
 def can_write(text: str) -> bool:
@@ -138,9 +140,16 @@ def _wrapped(text: str, size: int, room: int, *, bold: bool) -> list[str]:
 
 
 def _escaped(text: str) -> bytes:
-    """Return a text as a string of the file; a letter that the font does not have is a question mark."""
-    written = text.translate(_SPACES).encode("cp1252", "replace")
+    """Return a text as a string of the file; letters that the font lacks lose their marks, or are question marks."""
+    written = b"".join(_letter(each) for each in text.translate(_SPACES))
     return written.replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)").replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _letter(letter: str) -> bytes:
+    try:
+        return letter.encode("cp1252")
+    except UnicodeEncodeError:
+        return unicodedata.normalize("NFD", letter.translate(_BARE))[0].encode("cp1252", "replace")
 
 
 def _file(objects: list[bytes]) -> bytes:

@@ -38,7 +38,7 @@ class Receipt:
             yield from line
 
     def pdf(self) -> bytes:
-        """Return the receipt as a PDF of one page, or more where it has many lines; what cannot be written is left as a question mark."""
+        """Return the receipt as a PDF of one page, or more where it has many lines; what cannot be written loses its marks, or is a question mark."""
         document = Document(f"{self.title} {self.facts[0][1]}")
         document.text(self.merchant, size=13, bold=True)
         document.space(10)

@@ -109,3 +109,9 @@ def test_letters_without_a_place_in_the_font_are_known():
     assert can_write("Grüße \N{EN DASH} 5 €")
     assert not can_write("zażółć")
     assert not can_write("注文")
+
+
+def test_a_letter_that_the_file_cannot_have_is_written_without_its_marks_where_there_is_such_a_letter():
+    document = Document("title")
+    document.text("Zażółć Łódź İş ağ 咖啡 (€)")
+    assert words(document.bytes()) == ["Zazólc Lódz Is ag ?? (€)"]
