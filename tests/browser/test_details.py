@@ -48,6 +48,8 @@ def test_a_receipt_is_one_column_on_every_screen(pages, town):
         page.axe()
         left, right = page.value("((box) => [box.left, box.right])(document.querySelector('.card').getBoundingClientRect())")
         assert right - left > min(screen.width - 60, 560), "the card has the width of the page"
+        order = page.value("[...document.querySelectorAll('h1, .card, .actions')].map((each) => each.getBoundingClientRect().top)")
+        assert order == sorted(order), "what is written first stands above"
         assert abs(left - (screen.width - right)) < 1, "and stands in its middle"
         assert page.value(f"[...document.querySelectorAll('.quiet dt')].every((each) => {LINES} === 1)"), "no name is broken"
 
