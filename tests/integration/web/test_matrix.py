@@ -29,6 +29,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 # The one list of what is open to anybody, beside the doors where people show who they are.
 PUBLIC = {
+    "/",
     "/.well-known/security.txt",
     "/embed/{name}",
     "/errors",
