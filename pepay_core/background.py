@@ -1,4 +1,4 @@
-"""What runs besides requests: watchers, the cold pass, the closing of invoices, the dispatcher, mail, prices kept at hand."""
+"""What runs besides requests: watchers, the cold pass, the closing of invoices, the dispatcher, replays, mail, prices kept at hand."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ async def following(runtime: Runtime) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def working(runtime: Runtime) -> AsyncIterator[None]:
-    """Run the watchers, the cold pass, the closing of invoices, the dispatcher, mail and the relay."""
+    """Run the watchers, the cold pass, the closing of invoices, the dispatcher, replays, mail and the relay."""
     jobs = {
         "dispatcher": runtime.dispatcher.run,
+        "replays": runtime.resending.run,
         "mail": functools.partial(runtime.carrier.run, runtime.mailing),
         "closing": runtime.closing.run,
         "cold pass": runtime.revisiting.run,

@@ -50,6 +50,7 @@ from pepay_core.services.recording import Recorder
 from pepay_core.services.refunding import Refunding
 from pepay_core.services.relaying import Relay
 from pepay_core.services.rescanning import Rescanning
+from pepay_core.services.resending import Resending
 from pepay_core.services.retaining import Ages, Retaining
 from pepay_core.services.revisions import Networks
 from pepay_core.services.revisiting import Revisiting
@@ -103,6 +104,7 @@ class Runtime:
     offering: Offering
     invoicing: Invoicing
     endpoints: Endpoints
+    resending: Resending
     feed: Feed
     viewers: Viewers
     dispatcher: Dispatcher
@@ -279,6 +281,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         offering=offering,
         invoicing=invoicing,
         endpoints=endpoints,
+        resending=Resending(store, ids, clock),
         feed=feed,
         viewers=viewers,
         dispatcher=dispatcher,

@@ -202,6 +202,14 @@ class Settings(BaseSettings):
         return self._config_path.parent if self._config_path else Path.cwd()
 
     @property
+    def own_url(self) -> str:
+        """The URL in links to this server: as configured, else this machine's own, by the port."""
+        server = self.server
+        if "base_url" in server.model_fields_set or not server.port:
+            return server.base_url
+        return f"{'https' if self.tls_files else 'http'}://localhost:{server.port}"
+
+    @property
     def database_url(self) -> str:
         """The database URL with its password, a relative SQLite path resolved: for opening the database, never for printing."""
         url = self.database.url.get_secret_value()

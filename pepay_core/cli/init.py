@@ -87,7 +87,7 @@ def init(invocation: Invocation, *, yes: bool, json_: bool, name: str | None, em
         email = click.prompt("By which mail address do you sign in?", default="admin@localhost", err=True)
     made = asyncio.run(_init(path, invocation, name, database, email))
     if json_:
-        as_json(made)
+        as_json({name: value for name, value in made.items() if name != "url"})
         return
     click.echo(f"Configuration  {made['config']}")
     click.echo(f"Database       {made['database']}")
@@ -97,7 +97,7 @@ def init(invocation: Invocation, *, yes: bool, json_: bool, name: str | None, em
     click.echo(f"Test key       {made['keys']['test']}")
     click.echo(f"Live key       {made['keys']['live']}")
     click.echo("\nPassword and keys are not shown again. Keep pepay.key safe and backed up: without it, stored secrets cannot be read.")
-    click.echo("Next: name your networks in pepay.toml, then `pepay doctor` and `pepay serve`.")
+    click.echo(f"Next: name your networks in pepay.toml, then `pepay doctor` and `pepay serve`. Sign in at {made['url']}/login.")
 
 
 async def _init(path: Path, invocation: Invocation, name: str, database: str | None, email: str | None) -> dict[str, Any]:
@@ -150,12 +150,13 @@ async def _found(settings: Settings, invocation: Invocation, name: str, path: Pa
         await unlock(store, vault)
         keys = KeepingKeys(store, clock, ids, vault)
         founded = await found(store, keys, ids, clock, name)
-        people = compose_people(store, clock, ids, vault, settings.server.base_url, keys.recorder)
+        people = compose_people(store, clock, ids, vault, settings.own_url, keys.recorder)
         address = email or _address_of_admin(settings.server.base_url)
         admin = await first_admin(store, people, address, founded.merchant.id)
         await people.close()
     return {
         "config": str(path),
+        "url": settings.own_url.rstrip("/"),
         "database": settings.database_name,
         "admin": {"email": address, "password": admin},
         "merchant": founded.merchant.id,

@@ -127,9 +127,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell(exc: PePayError) -> None:
+    from pepay_core.domain.errors import Refused
     from pepay_core.log import redact
 
-    click.echo(f"Error: {redact(str(exc))}", err=True)
+    about = f"{exc.field}: " if isinstance(exc, Refused) and exc.field else ""
+    click.echo(f"Error: {redact(f'{about}{exc}')}", err=True)
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ def create_merchant(invocation: Invocation, name: str, *, json_: bool) -> None:
         as_json(made)
     else:
         click.echo(f"Merchant  {made['merchant']}\nTest key  {made['keys']['test']}\nLive key  {made['keys']['live']}")
+        click.echo(f"Nobody signs in to it yet: `pepay member add EMAIL owner --merchant {made['merchant']}` makes somebody its owner.", err=True)
 
 
 @merchant.command("list")

@@ -39,7 +39,7 @@ async def opened_people(invocation: Invocation) -> AsyncIterator[tuple[Store, Pe
     await insist_migrated(settings.database_url, settings.database_name)
     async with open_store(settings.database_url, clock) as store:
         await unlock(store, vault)
-        people = compose_people(store, clock, Ids(clock), vault, settings.server.base_url, Recorder(clock, vault))
+        people = compose_people(store, clock, Ids(clock), vault, settings.own_url, Recorder(clock, vault))
         try:
             yield store, people
         finally:

@@ -20,6 +20,7 @@ UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 InvitationId = NewType("InvitationId", str)
 PasskeyId = NewType("PasskeyId", str)
+ReplayId = NewType("ReplayId", str)
 
 INVOICE: Final = "inv"
 PAYMENT: Final = "pay"
@@ -36,6 +37,7 @@ USER: Final = "usr"
 SESSION: Final = "ses"
 INVITATION: Final = "ivt"
 PASSKEY: Final = "psk"
+REPLAY: Final = "rpl"
 AUDIT: Final = "aud"
 
 # Crockford's base 32 in lower case: no i, l, o, u, and the order of the characters is the order of the values.

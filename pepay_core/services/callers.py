@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pepay_core.domain.errors import Forbidden
-from pepay_core.domain.ids import KEY, is_id
+from pepay_core.domain.ids import KEY, USER, is_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,4 +39,4 @@ class Caller:
         """Raise Forbidden unless the caller has a scope, or the writing one that includes it."""
         if self.may(scope):
             return
-        raise Forbidden(f"this key lacks the scope {scope}")
+        raise Forbidden(f"{'your role' if is_id(USER, self.name) else 'this key'} lacks the scope {scope}")

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from pepay_core.domain.endpoints import Attempt, Endpoint, EventDelivery
     from pepay_core.domain.events import Event
-    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, MailId, MerchantId
+    from pepay_core.domain.ids import DeliveryId, EndpointId, EventId, MailId, MerchantId, ReplayId
     from pepay_core.domain.mails import Mail, MailState
+    from pepay_core.domain.replays import Replay
     from pepay_core.services.paging import Page, Slice
     from pepay_core.services.records import ClaimedDelivery
 
@@ -28,8 +29,6 @@ class Events(Protocol):
     async def latest(self, merchant: MerchantId, *, livemode: bool) -> EventId | None:
         """Return the event that a page would end with, if all of them were on it; None where there is none."""
         ...
-
-    async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]: ...
 
 
 class Endpoints(Protocol):
@@ -118,4 +117,39 @@ class Mails(Protocol):
 
     async def forget(self, before: datetime) -> None:
         """Delete what was sent, or given up, and was made before a time."""
+        ...
+
+
+class Replays(Protocol):
+    """Ranges of events on their way to an endpoint once more, of which each endpoint has one that is running."""
+
+    async def add(self, replay: Replay) -> bool:
+        """Store it; False when it would be the second one that is running."""
+        ...
+
+    async def get(self, merchant: MerchantId, replay: ReplayId, *, livemode: bool, lock: bool = False) -> Replay: ...
+    async def hold(self, replay: ReplayId) -> Replay | None:
+        """Return it, and let nobody else change it before the transaction ends."""
+        ...
+
+    async def save(self, replay: Replay) -> None: ...
+    async def page(self, endpoint: EndpointId, *, page: Page) -> Slice[Replay]: ...
+    async def running(self) -> list[Replay]:
+        """Return those of all merchants, in the order in which they began."""
+        ...
+
+    async def forget(self, endpoint: EndpointId, keep: int) -> None:
+        """Delete those that are done, but for the newest."""
+        ...
+
+    async def events(self, replay: Replay, limit: int) -> list[tuple[EventId, str, datetime]]:
+        """Return id, type and moment of the next events in its range, whether they are wanted or not."""
+        ...
+
+    async def kinds(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime) -> dict[str, int]:
+        """Return how many events of which type happened in a range of time, both ends included."""
+        ...
+
+    async def waiting(self, endpoint: EndpointId, limit: int) -> int:
+        """Return how many deliveries wait for an endpoint, counting no further than a limit."""
         ...

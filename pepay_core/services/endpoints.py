@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pepay_core.domain.endpoints import DeliveryState, Endpoint, EventDelivery
+from pepay_core.domain.endpoints import DeliveryState, Endpoint
 from pepay_core.domain.errors import Conflict, InvalidInput, Refused, Unavailable
-from pepay_core.domain.events import TEST_PING, is_filter, matches
+from pepay_core.domain.events import TEST_PING, is_filter
 from pepay_core.services.endpoint_objects import delivery_object, endpoint_object
 from pepay_core.services.feeding import event_object
 from pepay_core.services.idempotency import answer
@@ -23,7 +23,6 @@ from pepay_core.services.waking import DELIVERIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
     from types import EllipsisType
 
     from pepay_core.contracts.context import Clock
@@ -51,7 +50,6 @@ MAX_FILTERS: Final = 50
 MAX_URL: Final = 2000
 MAX_DESCRIPTION: Final = 255
 MAX_OVERLAP: Final = timedelta(days=7)
-MAX_REPLAY: Final = 10_000
 
 DISABLED_BY_MERCHANT: Final = "merchant"
 
@@ -222,39 +220,6 @@ class Endpoints:
             await tx.deliveries.save(again)
             tx.wake(DELIVERIES)
             return delivery_object(again, await tx.deliveries.attempts([delivery]), livemode=caller.livemode)
-
-        return await answer(self._store, work)
-
-    async def replay(self, caller: Caller, endpoint: EndpointId, start: datetime, end: datetime) -> dict[str, Any]:
-        """Deliver again what the endpoint listens to and happened from ``start`` to ``end``, both included; return how many events that is."""
-        if start >= end:
-            raise InvalidInput("must be before `to`", field="from")
-
-        async def work(tx: Transaction) -> dict[str, Any]:
-            target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
-            _must_be_enabled(target)
-            events = await tx.events.between(caller.merchant, livemode=caller.livemode, start=start, end=end, limit=MAX_REPLAY + 1)
-            if len(events) > MAX_REPLAY:
-                raise InvalidInput(f"there are more than {MAX_REPLAY} events in this range; choose a shorter one", field="to")
-            now = self._clock.now()
-            wanted = [
-                EventDelivery(
-                    id=self._ids.delivery(),
-                    event=each.id,
-                    event_type=each.type,
-                    endpoint=endpoint,
-                    merchant=caller.merchant,
-                    state=DeliveryState.PENDING,
-                    attempts=0,
-                    created_at=now,
-                    next_at=now,
-                )
-                for each in events
-                if matches(target.events, each.type)
-            ]
-            if wanted:
-                await tx.deliveries.add(wanted)
-            return {"object": "replay", "livemode": caller.livemode, "endpoint": endpoint, "count": len(wanted)}
 
         return await answer(self._store, work)
 

@@ -83,6 +83,10 @@ class Ids:
         """Return a new passkey id."""
         return ids.PasskeyId(self._make(ids.PASSKEY))
 
+    def replay(self) -> ids.ReplayId:
+        """Return a new replay id."""
+        return ids.ReplayId(self._make(ids.REPLAY))
+
     def posting(self) -> str:
         """Return a new ledger posting id."""
         return self._make("pst")

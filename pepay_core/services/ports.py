@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pepay_core.secrets import Vault
     from pepay_core.services.allowing import Counting
     from pepay_core.services.chain_ports import Chains, Rates, Sweeps
-    from pepay_core.services.delivery_ports import Deliveries, Endpoints, Events, Mails
+    from pepay_core.services.delivery_ports import Deliveries, Endpoints, Events, Mails, Replays
     from pepay_core.services.invoice_ports import Destinations, Invoices, Ledger, Payments, Quotes, Refunds
     from pepay_core.services.keeping_ports import Facts, Idempotency, Leases
     from pepay_core.services.merchant_ports import Grants, Keys, Merchants, Wallets
@@ -41,6 +41,7 @@ class Transaction(Protocol):
     events: Events
     endpoints: Endpoints
     deliveries: Deliveries
+    replays: Replays
     mails: Mails
     grants: Grants
     chains: Chains

@@ -17,6 +17,7 @@ from pepay_core.storage.repositories.members import InvitationRepository, Member
 from pepay_core.storage.repositories.merchants import KeyRepository, MerchantRepository, WalletRepository
 from pepay_core.storage.repositories.payments import DestinationRepository, PaymentRepository, QuoteRepository
 from pepay_core.storage.repositories.refunds import RefundRepository
+from pepay_core.storage.repositories.replays import ReplayRepository
 from pepay_core.storage.repositories.retention import RetentionRepository
 from pepay_core.storage.repositories.sealed import KeyringRepository, SealedRepository
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
@@ -51,6 +52,7 @@ class UnitOfWork:
         self.events: delivery_ports.Events = EventRepository(session)
         self.endpoints: delivery_ports.Endpoints = EndpointRepository(session)
         self.deliveries: delivery_ports.Deliveries = DeliveryRepository(session)
+        self.replays: delivery_ports.Replays = ReplayRepository(session)
         self.grants: merchant_ports.Grants = GrantRepository(session)
         self.mails: delivery_ports.Mails = MailRepository(session)
         self.chains: chain_ports.Chains = ChainRepository(session)

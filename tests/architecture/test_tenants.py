@@ -86,6 +86,13 @@ WITHOUT = {
         "without_value": "the engine prices what has no price, whoever's it is",
     },
     "RefundRepository": {"of": "of an invoice that was read for its merchant, or whose client token was shown"},
+    "ReplayRepository": {
+        "hold": "the worker: one of those that are running",
+        "page": "of an endpoint that was read for its merchant",
+        "running": "the worker goes on for all merchants",
+        "forget": "of an endpoint that was read for its merchant",
+        "waiting": "of an endpoint of a replay that is running",
+    },
     "RetentionRepository": {
         "attempts": "forgets what is old enough, whoever's it is",
         "deliveries": "forgets what is old enough, whoever's it is",

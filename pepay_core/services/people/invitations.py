@@ -50,7 +50,7 @@ class Invitations:
         self._posting = posting
 
     async def invite(self, caller: Caller, email: str, role: str) -> dict[str, Any]:
-        """Invite somebody to be a member of the caller's merchant; raises Forbidden for a role above the caller's own.
+        """Invite somebody to be a member of the caller's merchant; raises Forbidden for a role above the caller's own, Conflict for a member.
 
         The answer holds the ``link`` where no plugin sends mail: pass it on yourself.
         """
@@ -59,14 +59,27 @@ class Invitations:
 
         async def work(tx: Transaction) -> dict[str, Any]:
             insist_may_give(await self._memberships.role_of_caller(tx, caller), wanted)
+            known = await tx.users.by_email(self._accounts.emails.digest(address))
+            if known is not None and await tx.members.find(caller.merchant, known.id) is not None:
+                raise Conflict("somebody with this address is a member already")
             return await self.send(tx, actor_of(caller), address, merchant=caller.merchant, role=wanted)
 
         return await answer(self._store, work)
 
     async def register(self, by: Actor, email: str, *, is_admin: bool = False) -> dict[str, Any]:
-        """Invite somebody to this server alone: for its admins. The answer holds the ``link`` where no plugin sends mail."""
+        """Invite somebody to this server alone: for its admins. The answer holds the ``link`` where no plugin sends mail.
+
+        Raises Conflict where the address has an account already, and the invitation would give it nothing.
+        """
         address = canonical(email)
-        return await answer(self._store, lambda tx: self.send(tx, by, address, is_admin=is_admin))
+
+        async def work(tx: Transaction) -> dict[str, Any]:
+            known = await tx.users.by_email(self._accounts.emails.digest(address))
+            if known is not None and known.is_admin >= is_admin:
+                raise Conflict("there is a user with this address already")
+            return await self.send(tx, by, address, is_admin=is_admin)
+
+        return await answer(self._store, work)
 
     async def send(
         self, tx: Transaction, by: Actor, email: str, *, merchant: MerchantId | None = None, role: Role | None = None, is_admin: bool = False

@@ -69,11 +69,15 @@ class PasswordResets:
         """Have a link sent to a user at the request of an admin; return it where nothing sends mail, to be passed on."""
         return await self._store.run(lambda tx: self._issue(tx, user, by))
 
+    async def look(self, token: str) -> None:
+        """Raise NotFound for a link that does not hold, before anybody thinks of a new password."""
+        async with self._store.read() as tx:
+            await _insist_on_letter(tx, digest_of(token), Errand.RESET, self._clock.now())
+
     async def reset(self, token: str, password: str) -> User:
         """Give the user to whom a link was sent another password; raises NotFound for a link that does not hold, InvalidInput."""
         digest, now = digest_of(token), self._clock.now()
-        async with self._store.read() as tx:
-            await _insist_on_letter(tx, digest, Errand.RESET, now)
+        await self.look(token)
         prepared = await self._accounts.prepare(password)
 
         async def work(tx: Transaction) -> User:
@@ -131,6 +135,11 @@ class EmailChanges:
             await self._posting.post(tx, address, "email_change", EMAIL_PATH, token, {}, VALID)
 
         await self._store.run(work)
+
+    async def look(self, token: str) -> None:
+        """Raise NotFound for a link that does not hold."""
+        async with self._store.read() as tx:
+            await _insist_on_letter(tx, digest_of(token), Errand.EMAIL, self._clock.now())
 
     async def confirm(self, token: str) -> User:
         """Give the user to whom a link was sent the new address, and tell the old one; every session ends.

@@ -16,7 +16,6 @@ from pepay_core.storage.tables import EventRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from pepay_core.domain.ids import EventId, MerchantId
     from pepay_core.secrets import Vault
@@ -86,10 +85,6 @@ class EventRepository(Repository):
         sql = f"SELECT id FROM pepay_event WHERE merchant = {{}} AND livemode = {{}} {self._settled} ORDER BY {order} LIMIT 1"  # noqa: S608
         rows = await self._raw(sql, merchant, livemode)
         return rows[0]["id"] if rows else None
-
-    async def between(self, merchant: MerchantId, *, livemode: bool, start: datetime, end: datetime, limit: int) -> list[Event]:
-        where = [EventRow.merchant == merchant, EventRow.livemode.eq(livemode), EventRow.created >= start, EventRow.created <= end]
-        return [self._event(row) for row in await self._select(EventRow, *where, order=[EventRow.seq], limit=limit)]
 
 
 def event_of(row: dict[str, Any], vault: Vault) -> Event:

@@ -30,6 +30,7 @@ from pepay_core.storage.tables.people import (
     UserRow,
 )
 from pepay_core.storage.tables.refunds import RefundRow
+from pepay_core.storage.tables.replays import ReplayRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -69,6 +70,7 @@ __all__ = [
     "RateRow",
     "RecoveryCodeRow",
     "RefundRow",
+    "ReplayRow",
     "SessionRow",
     "SweepRow",
     "TryRow",
@@ -92,6 +94,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     EndpointRow,
     DeliveryRow,
     AttemptRow,
+    ReplayRow,
     MailRow,
     CheckpointRow,
     CoverageRow,

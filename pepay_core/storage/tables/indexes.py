@@ -15,6 +15,7 @@ from pepay_core.storage.tables.mails import MailRow
 from pepay_core.storage.tables.merchants import KeyRow, WalletRow
 from pepay_core.storage.tables.people import InvitationRow, LetterRow, MemberRow, PasskeyRow, RecoveryCodeRow, SessionRow, TryRow
 from pepay_core.storage.tables.refunds import RefundRow
+from pepay_core.storage.tables.replays import ReplayRow
 
 if TYPE_CHECKING:
     from piccolo.table import Table
@@ -76,6 +77,8 @@ INDEXES: Final = (
     Index("pepay_delivery_by_endpoint", DeliveryRow, "endpoint, id"),
     Index("pepay_delivery_by_event", DeliveryRow, "event"),
     Index("pepay_attempt_by_delivery", AttemptRow, "delivery, seq"),
+    Index("pepay_replay_by_endpoint", ReplayRow, "endpoint, id"),
+    Index("pepay_replay_running", ReplayRow, "endpoint", unique=True, where="state = 'running'"),
     Index("pepay_mail_due", MailRow, "next_at, id", where="state = 'pending'"),
     Index("pepay_checkpoint_height", CheckpointRow, "chain, height", unique=True),
     Index("pepay_coverage_range", CoverageRow, "chain, first_block", unique=True),

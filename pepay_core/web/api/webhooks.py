@@ -12,7 +12,7 @@ from pepay_core.domain.errors import Conflict, EgressRefused, InvalidInput, Unav
 from pepay_core.domain.ids import DeliveryId, EndpointId
 from pepay_core.services.endpoints import MAILTO, MAX_DESCRIPTION, MAX_FILTERS, MAX_OVERLAP, MAX_URL
 from pepay_core.web.operations import operation
-from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent, Time, moment
+from pepay_core.web.schemas import Nothing, Paging, Seconds, Sent
 
 if TYPE_CHECKING:
     from pepay_core.services.paging import Slice
@@ -51,13 +51,6 @@ class RotateSecret(Sent):
     """For how many seconds the old secret signs too."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=int(MAX_OVERLAP.total_seconds()))] = _DAY
-
-
-class Replay(Sent):
-    """A range of time."""
-
-    start: Time | int = msgspec.field(name="from")
-    end: Time | int = msgspec.field(name="to")
 
 
 class Webhook(msgspec.Struct):
@@ -110,15 +103,6 @@ class Delivery(msgspec.Struct):
     last_error: str | None
     created_at: Seconds
     attempts: list[Attempt]
-
-
-class Replayed(msgspec.Struct):
-    """How many events are delivered again."""
-
-    object: Literal["replay"]
-    livemode: bool
-    endpoint: str
-    count: int
 
 
 class DeletedWebhook(msgspec.Struct):
@@ -262,15 +246,6 @@ async def redeliver(call: Call[Nothing, None]) -> dict[str, Any]:
     return await call.runtime.endpoints.redeliver(call.caller, DeliveryId(call.path["delivery"]))
 
 
-@operation(
-    "POST", "/api/v1/webhooks/{webhook}/replay", tag="Webhooks", access=_WRITE, ids=_ENDPOINT, body=Replay, gives=Replayed, refuses=(Conflict,)
-)
-async def replay_events(call: Call[Nothing, Replay]) -> dict[str, Any]:
-    """Deliver every event of a range of time again."""
-    start, end = moment(str(call.body.start), "from"), moment(str(call.body.end), "to")
-    return await call.runtime.endpoints.replay(call.caller, EndpointId(call.path["webhook"]), start, end)
-
-
 @operation("GET", "/api/v1/events", tag="Events", access=_READ, query=EventFilter, gives=Event, many=True)
 async def list_events(call: Call[EventFilter, None]) -> Slice[dict[str, Any]]:
     """List events, oldest first. Whoever reads on from the last one misses nothing."""
@@ -294,7 +269,6 @@ OPERATIONS: Final = (
     test_webhook,
     list_deliveries,
     redeliver,
-    replay_events,
     list_events,
     get_event,
 )

@@ -54,12 +54,16 @@ async def _page(request: Request[Any, Any, Any], asked: Mapping[str, str], refus
     endpoints: tuple[dict[str, Any], ...] = ()
     deliveries: tuple[dict[str, Any], ...] = ()
     chosen = endpoint = event = None
+    sees = True
+    merchants = await runtime_of(request).people.memberships.of_user(present(request).user)
+    if len(merchants) > 1 and not asked.get("merchant"):
+        asked = {**asked, "merchant": merchants[0]["merchant"]}
     try:
         async with within_deadline():
-            caller = await _caller(request, asked)
-            caller.need("webhooks:read")
-            service = runtime_of(request).endpoints
-            endpoints = (await service.page(caller, Page(limit=100))).items
+            caller, service = await _caller(request, asked), runtime_of(request).endpoints
+            sees = caller.may("webhooks:read")
+            if sees:
+                endpoints = (await service.page(caller, Page(limit=100))).items
             endpoint = next((each for each in endpoints if each["id"] == asked.get("endpoint")), endpoints[0] if endpoints else None)
             if endpoint is not None:
                 deliveries = (await service.deliveries(caller, EndpointId(endpoint["id"]), Page(limit=_SHOWN))).items
@@ -73,6 +77,8 @@ async def _page(request: Request[Any, Any, Any], asked: Mapping[str, str], refus
         "webhooks.html",
         refusal=refusal,
         done="It is on its way again." if asked.get("done") == "resent" else None,
+        merchants=merchants,
+        sees=sees,
         endpoints=endpoints,
         endpoint=endpoint,
         deliveries=deliveries,

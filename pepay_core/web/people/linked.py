@@ -62,7 +62,13 @@ async def _invitation(request: Request[Any, Any, Any], token: str, refusal: Refu
 @get(RESET, opt=_OPT)
 async def reset_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Ask for an address, or for a new password where a link has brought somebody here."""
-    return show(request, "reset.html", token=request.query_params.get("token"))
+    token = request.query_params.get("token")
+    try:
+        if token is not None:
+            await runtime_of(request).people.password_resets.look(token)
+    except (Refused, Unavailable) as exc:
+        return show(request, "gone.html", refusal=exc)
+    return show(request, "reset.html", token=token)
 
 
 @post(RESET, opt=_OPT, status_code=200)
@@ -76,6 +82,8 @@ async def reset(request: Request[Any, Any, Any]) -> Response[str]:
                 await resets.ask(sent.get("email", ""), address=facts(request.scope).address or None)
                 return show(request, "sent.html")
             await resets.reset(token, sent.get("password", ""))
+    except NotFound as exc:
+        return show(request, "gone.html", refusal=exc)
     except (Refused, Unavailable) as exc:
         return show(request, "reset.html", refusal=exc, token=token)
     return lead(request, "/login?done=password")
@@ -84,7 +92,12 @@ async def reset(request: Request[Any, Any, Any]) -> Response[str]:
 @get(EMAIL, opt=_OPT)
 async def email_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Ask whether the address is to be changed."""
-    return show(request, "email.html", token=request.query_params.get("token", ""))
+    token = request.query_params.get("token", "")
+    try:
+        await runtime_of(request).people.email_changes.look(token)
+    except (Refused, Unavailable) as exc:
+        return show(request, "gone.html", refusal=exc)
+    return show(request, "email.html", token=token)
 
 
 @post(EMAIL, opt=_OPT, status_code=200)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, Response, get, post
 
-from pepay_core.web.access import USER
+from pepay_core.web.access import ANYBODY, USER
 from pepay_core.web.people.account import account_page, attempted, done, renewed
 from pepay_core.web.people.answers import HOME, lead, present
 from pepay_core.web.sessions import runtime_of
@@ -24,6 +24,12 @@ _DONE: Final = {
     "session": "The session has ended.",
     "others": "Every other session has ended.",
 }
+
+
+@get("/", opt={"access": ANYBODY}, sync_to_thread=False)
+def front_door() -> Response[str]:
+    """Lead whoever opens the bare address to where people sign in."""
+    return Response("", status_code=303, media_type="text/html", headers={"Location": "/app"})
 
 
 @get("/app", opt=_OPT)
@@ -71,4 +77,4 @@ async def end_session(request: Request[Any, Any, Any]) -> Response[str]:
     return await attempted(request, act, lambda ended: done(request, ended))
 
 
-HANDLERS: Final = (home, security_page, rename, change_password, end_session)
+HANDLERS: Final = (front_door, home, security_page, rename, change_password, end_session)

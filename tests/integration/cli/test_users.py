@@ -173,3 +173,27 @@ def test_what_the_operator_did_is_in_the_audit_log(made, said):
 
     actions = [each["action"] for each in said("audit", "list")]
     assert {"user.created", "member.added", "user.no_more_admin", "invitation.created", "merchant.suspended"} <= set(actions)
+
+
+def test_links_lead_to_the_port_that_is_configured(said, folder, made):
+    with (folder / "pepay.toml").open("a") as file:
+        file.write("[server]\nport = 9123\n")
+    assert said("user", "invite", "ada@example.com")["link"].startswith("http://localhost:9123/invitation?token=")
+    assert said("user", "reset-password", "root@example.com")["link"].startswith("http://localhost:9123/reset-password?token=")
+
+
+def test_what_is_wrong_is_said_of_what(folder, made, capsys):
+    for words, message in (
+        (("user", "create", "nonsense"), "Error: email: is not a mail address"),
+        (("member", "add", "ada@example.com", "king"), "Error: role: must be one of owner, admin, developer, accountant, viewer"),
+        (("user", "invite", "root@example.com"), "Error: there is a user with this address already"),
+    ):
+        assert run(words) == EXIT_FAILED
+        assert capsys.readouterr().err.strip() == message
+
+
+def test_a_new_merchant_comes_with_how_somebody_gets_in(folder, made, capsys):
+    assert run(["merchant", "create", "Second"]) == EXIT_OK
+    printed = capsys.readouterr()
+    merchant = printed.out.split()[1]
+    assert f"pepay member add EMAIL owner --merchant {merchant}" in printed.err

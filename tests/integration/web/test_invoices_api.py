@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pepay_core.testing.toy import COIN, DOLLAR
-from pepay_core.web.api import api_keys, invoice_objects, merchant, offers, wallets, webhooks
+from pepay_core.web.api import api_keys, invoice_objects, merchant, offers, replays, wallets, webhooks
 
 
 def conforms(written, kind):
@@ -299,7 +299,7 @@ async def test_a_webhook_lives_from_its_secret_to_its_end(web):
     path = f"/api/v1/webhooks/{made['id']}"
     shown = (await web.get(path)).json()
     conforms(shown, webhooks.Webhook)
-    changed = await web.client.patch(path, json={"description": "shop"}, headers=web.auth)
+    changed = await web.client.patch(path, json={"description": "shop", "enabled_events": ["*"]}, headers=web.auth)
     assert changed.json()["description"] == "shop"
     rotated = (await web.post(f"{path}/rotate-secret")).json()
     assert rotated["secret"] != made["secret"]
@@ -311,7 +311,13 @@ async def test_a_webhook_lives_from_its_secret_to_its_end(web):
     again = (await web.post(f"/api/v1/webhooks/deliveries/{delivery['id']}/redeliver")).json()
     assert again["state"] == "pending"
     replayed = (await web.post(f"{path}/replay", {"from": made["created_at"] - 1, "to": "2027-01-01T00:00:00Z"})).json()
-    conforms(replayed, webhooks.Replayed)
+    conforms(replayed, replays.Replay)
+    (listed,) = (await web.get(f"{path}/replays")).json()["data"]
+    found = (await web.get(f"/api/v1/webhooks/replays/{replayed['id']}")).json()
+    assert (listed, found["count"]) == (found, 1)
+    for act, state in (("stop", "stopped"), ("resume", "running")):
+        answer = await web.post(f"/api/v1/webhooks/replays/{replayed['id']}/{act}")
+        assert (answer.status_code, answer.json()["state"]) == (200, state)
     gone = await web.client.delete(path, headers=web.auth)
     assert gone.json() == {"object": "webhook_endpoint", "id": made["id"], "deleted": True}
     assert (await web.get(path)).status_code == 404

@@ -29,6 +29,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 # The one list of what is open to anybody, beside the doors where people show who they are.
 PUBLIC = {
+    "/",
     "/.well-known/security.txt",
     "/embed/{name}",
     "/errors",
@@ -83,7 +84,7 @@ def filled(path: str, invoice: str) -> str:
     """Return a path whose ids are well formed, and of nobody but for the invoice."""
     prefixes = {
         "payment": "pay", "webhook": "whk", "delivery": "dlv", "event": "evt", "key": "key", "wallet": "wal", "user": "usr", "session": "ses",
-        "invitation": "ivt", "merchant": "mer", "passkey": "psk", "refund": "ref",
+        "invitation": "ivt", "merchant": "mer", "passkey": "psk", "refund": "ref", "replay": "rpl",
     }  # fmt: skip
     made = {"invoice": invoice, "file_path": "mark.svg", "name": "v1.js", "code": "forbidden"}
     return re.sub(r"{(\w+)}", lambda each: made.get(each[1]) or f"{prefixes.get(each[1], 'abc')}_{'0' * 26}", path)
@@ -346,7 +347,9 @@ async def test_what_belongs_to_another_merchant_is_not_there(web, callers):
     owner = callers.people["owner"]
     invited = await owner.ask("POST", "/api/v1/invitations", json={"email": "someone@example.com", "role": "viewer"})
     webhook = await web.post("/api/v1/webhooks", {"url": "https://93.184.216.34/hook"})
+    replay = await web.post(f"/api/v1/webhooks/{webhook.json()['id']}/replay", {"from": 0, "to": 1900000000})
     real = {
+        "replay": replay.json()["id"],
         "invoice": callers.invoice,
         "wallet": (await web.get("/api/v1/wallets")).json()["data"][0]["id"],
         "webhook": webhook.json()["id"],

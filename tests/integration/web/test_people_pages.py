@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from authenticator import Authenticator
-from persons import OWN, PASSWORD, Person, member, new_user
+from persons import OWN, PASSWORD, Person, member, new_tenant, new_user
 
+from pepay_core.domain.roles import Role
 from pepay_core.services.people import totp
 from pepay_core.services.people.accounts import as_user
 
@@ -215,14 +216,15 @@ async def test_a_new_password_is_set_by_a_link_that_works_once(web):
         assert browser.says("Look into your mailbox")
     await web.runtime.people.password_resets.settle()
     link = await web.runtime.people.password_resets.link(user, as_user(user))
+    late = Browser(web)
+    await late.open(link.removeprefix(OWN))
     await browser.open(link.removeprefix(OWN))
     await browser.send("/reset-password", password="quite another password")
     assert browser.says("Your password is changed")
     await browser.send("/login", email=email, password="quite another password")
     assert browser.path == "/app/security"
-    await browser.open(link.removeprefix(OWN))
-    await browser.send("/reset-password", password="and yet another password")
-    assert browser.page.status_code == 404
+    await late.send("/reset-password", password="and yet another password")
+    assert (late.page.status_code, late.says("This link is over")) == (404, True)
 
 
 async def test_pages_are_kept_nowhere_and_those_with_passkeys_have_a_script_and_no_other(web):
@@ -310,3 +312,54 @@ async def test_a_suspended_merchant_is_told_as_that_and_not_as_a_role(web):
     assert browser.page.status_code == 403
     assert browser.says("suspended")
     assert not browser.says("Your role")
+
+
+async def test_the_bare_address_leads_to_where_people_sign_in(web):
+    browser = Browser(web)
+    await browser.open("/")
+    assert browser.path == "/login?next=/app"
+
+
+async def test_a_role_that_sees_no_webhooks_is_told_so_and_not_that_there_are_none(web):
+    browser = Browser.of(await member(web, "viewer"))
+    await browser.open("/app/webhooks")
+    assert browser.page.status_code == 200
+    assert browser.says("Your role does not show what is sent to webhooks")
+    assert not browser.says("No endpoint is registered")
+
+
+async def test_whoever_belongs_to_two_merchants_sees_the_webhooks_of_each(web):
+    person = await member(web)
+    other = await new_tenant(web, "Second shop")
+    await web.runtime.store.run(lambda tx: web.runtime.people.memberships.add(tx, other, person.user.id, Role.OWNER, by=as_user(person.user)))
+    made = await person.ask("POST", "/api/v1/webhooks", json={"url": "https://93.184.216.34/hook"}, headers={"x-pepay-merchant": other})
+    assert made.status_code == 201, made.text
+    browser = Browser.of(person)
+    await browser.open("/app/webhooks")
+    assert browser.page.status_code == 200
+    assert browser.says("No endpoint is registered")
+    await browser.open(unescape(re.search(r'href="([^"]+)"[^>]*>Second shop', browser.page.text)[1]))
+    assert browser.says("https://93.184.216.34/hook")
+
+
+async def test_a_link_that_is_over_says_so_before_anybody_types(web):
+    browser = Browser(web)
+    for path in ("/reset-password?token=x", "/confirm-email?token=x", "/confirm-email", "/invitation?token=x"):
+        await browser.open(path)
+        assert (browser.page.status_code, browser.says("This link is over")) == (404, True), path
+    await browser.open("/reset-password")
+    assert browser.says("Send me a link")
+
+
+async def test_a_member_is_not_invited_again(web):
+    owner, other = await member(web), await member(web, "viewer")
+    browser = Browser.of(owner)
+    await browser.open("/app/team")
+    await browser.send("/app/team/invite", email=web.runtime.people.accounts.email_of(other.user), role="admin")
+    assert browser.says("Somebody with this address is a member already")
+
+
+async def test_a_user_is_told_of_their_role_and_a_key_of_itself(web):
+    viewer = await member(web, "viewer")
+    refused = await viewer.ask("POST", "/api/v1/invoices", json={"amount_usd": "5"})
+    assert refused.json()["error"]["message"] == "your role lacks the scope invoices:write"

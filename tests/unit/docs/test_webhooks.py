@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from documentation import code, page
 
 from pepay_core.api import Delivery
-from pepay_core.services.endpoints import MAX_OVERLAP, MAX_REPLAY
+from pepay_core.services.endpoints import MAX_OVERLAP
+from pepay_core.services.resending import BATCH, PACE
 from pepay_core.services.schedules import JITTER, MAX_RETRY_AFTER, PAUSES, WINDOW, next_attempt
 from pepay_core.testing.notifier import BODY, OTHER_SECRET, SECRET
 from pepay_core.web.api.webhooks import RotateSecret
@@ -62,5 +63,6 @@ def test_what_is_said_of_rotation_and_replay_is_so():
     assert "a day, if you do not say" in text
     assert timedelta(days=7) == MAX_OVERLAP
     assert "a week at most" in text
-    assert f"at most {MAX_REPLAY:,}".replace(",", " ") in WEBHOOKS.text
+    assert timedelta(seconds=1) == PACE
+    assert f"at most {BATCH} events a second" in WEBHOOKS.sections["Sending a range again"]
     assert re.search(r"with `0` the old secret ends at once", text, re.IGNORECASE)

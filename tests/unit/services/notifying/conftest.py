@@ -19,6 +19,7 @@ from pepay_core.services.minting import Ids
 from pepay_core.services.notifying import Dispatcher
 from pepay_core.services.paging import Page
 from pepay_core.services.publishing import Outbox
+from pepay_core.services.resending import Resending
 from pepay_core.testing.clock import FakeClock
 from pepay_core.testing.receiver import Receiver
 from pepay_webhook_hmac.notifier import WebhookNotifier
@@ -50,6 +51,7 @@ class Post:
         self.outbox = Outbox(self.clock, self.ids, self._notify)
         self.notifiers: dict[str, Notifier] = {"webhook": WebhookNotifier(self.http, self.clock, deadline=30)}
         self.endpoints = Endpoints(self.store, self.notifiers, self.vault, self.outbox, self.ids, self.clock)
+        self.resending = Resending(self.store, self.ids, self.clock)
         self.feed = Feed(self.store)
 
     def _notify(self, event: Event) -> None:

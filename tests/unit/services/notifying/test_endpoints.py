@@ -70,7 +70,7 @@ async def test_the_secret_is_shown_when_it_is_made_and_never_again(post, caplog)
         await post.endpoints.update(post.caller, id_of(made), disabled=False),
         await post.deliveries(made),
         await post.endpoints.redeliver(post.caller, DeliveryId(delivery["id"])),
-        await post.endpoints.replay(post.caller, id_of(made), post.clock.now() - timedelta(hours=1), post.clock.now() + timedelta(hours=1)),
+        await post.resending.begin(post.caller, id_of(made), post.clock.now() - timedelta(hours=1), post.clock.now() + timedelta(hours=1)),
         ping,
         (await post.feed.page(post.caller, Page())).items,
     ]
@@ -100,7 +100,7 @@ async def test_an_endpoint_is_nobody_elses(post, stranger):
             post.endpoints.test(other, id_of(made)),
             post.endpoints.deliveries(other, id_of(made), Page()),
             post.endpoints.redeliver(other, DeliveryId(delivery["id"])),
-            post.endpoints.replay(other, id_of(made), post.clock.now() - hour, post.clock.now() + hour),
+            post.resending.begin(other, id_of(made), post.clock.now() - hour, post.clock.now() + hour),
             post.endpoints.delete(other, id_of(made)),
         ):
             with pytest.raises(NotFound):
@@ -279,7 +279,7 @@ async def test_what_cannot_be_delivered_to_a_disabled_endpoint_is_refused(post):
     for attempt in (
         post.endpoints.test(post.caller, id_of(made)),
         post.endpoints.redeliver(post.caller, DeliveryId(delivery["id"])),
-        post.endpoints.replay(post.caller, id_of(made), post.clock.now() - hour, post.clock.now() + hour),
+        post.resending.begin(post.caller, id_of(made), post.clock.now() - hour, post.clock.now() + hour),
     ):
         with pytest.raises(Conflict):
             await attempt
@@ -374,45 +374,3 @@ async def test_a_pending_delivery_can_be_made_due_now(post):
     await post.endpoints.redeliver(post.caller, DeliveryId(delivery["id"]))
     assert await post.dispatcher().drain_once() == 1
     assert await post.states(made) == ["delivered"]
-
-
-async def test_a_replay_sends_what_the_endpoint_listens_to_in_a_time_range(post):
-    made = await post.endpoint(events=("invoice.*",))
-    await post.publish("invoice.created")
-    await post.clock.advance(60)
-    start = post.clock.now()
-    wanted = [await post.publish("invoice.processing"), await post.publish("invoice.paid")]
-    await post.publish("payment.confirmed")
-    await post.clock.advance(60)
-    end = post.clock.now()
-    await post.clock.advance(1)
-    await post.publish("invoice.expired")
-    await post.dispatcher().drain_once()
-    post.receiver.requests.clear()
-    answer = await post.endpoints.replay(post.caller, id_of(made), start, end)
-    assert (answer["object"], answer["count"]) == ("replay", 2)
-    await post.dispatcher().drain_once()
-    assert sorted(post.received()) == sorted(each.id for each in wanted)
-
-
-async def test_a_replay_reaches_events_from_before_the_endpoint(post):
-    event = await post.publish()
-    await post.clock.advance(60)
-    made = await post.endpoint()
-    answer = await post.endpoints.replay(post.caller, id_of(made), post.clock.now() - timedelta(hours=1), post.clock.now())
-    assert answer["count"] == 1
-    await post.dispatcher().drain_once()
-    assert post.received() == [event.id]
-
-
-async def test_a_replay_of_nothing_counts_nothing(post):
-    made = await post.endpoint()
-    answer = await post.endpoints.replay(post.caller, id_of(made), post.clock.now(), post.clock.now() + timedelta(hours=1))
-    assert answer["count"] == 0
-
-
-async def test_a_time_range_that_ends_before_it_starts_is_refused_by_name(post):
-    made = await post.endpoint()
-    with pytest.raises(InvalidInput) as refused:
-        await post.endpoints.replay(post.caller, id_of(made), post.clock.now(), post.clock.now())
-    assert refused.value.field == "from"
