@@ -179,6 +179,7 @@ async def get_webhook(call: Call[Nothing, None]) -> dict[str, Any]:
     "/api/v1/webhooks/{webhook}",
     tag="Webhooks",
     access=_WRITE,
+    fresh=True,
     ids=_ENDPOINT,
     body=ChangeWebhook,
     gives=Webhook,
