@@ -22,7 +22,7 @@ STATIC: Final = _HERE / "static"
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 _TOLD: Final = {
     401: ("This link does not open anything", "It may be incomplete. Open the payment link that the shop gave you once more."),
-    404: ("This page does not exist", "The link may be incomplete. Open the payment link that the shop gave you once more."),
+    404: ("This page does not exist", "The link may be incomplete. If you were paying, open the payment link that the shop gave you once more."),
     429: ("One moment, please", "There were too many requests from your network. The page works again in a minute."),
     503: ("One moment, please", "Something this page needs does not answer right now. Your payment is safe; try again shortly."),
 }
