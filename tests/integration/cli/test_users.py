@@ -184,7 +184,7 @@ def test_links_lead_to_the_port_that_is_configured(said, folder, made):
 
 def test_what_is_wrong_is_said_of_what(folder, made, capsys):
     for words, message in (
-        (("user", "create", "nonsense"), "Error: email: is not a mail address"),
+        (("user", "create", "nonsense"), "Error: email: is not a mail address such as name@example.com"),
         (("member", "add", "ada@example.com", "king"), "Error: role: must be one of owner, admin, developer, accountant, viewer"),
         (("user", "invite", "root@example.com"), "Error: there is a user with this address already"),
     ):
