@@ -10,6 +10,7 @@ from pepay_core.clock import SystemClock
 from pepay_core.domain.endpoints import Endpoint
 from pepay_core.domain.merchants import Merchant
 from pepay_core.services.minting import Ids
+from pepay_core.services.paging import Page
 from pepay_core.services.publishing import Outbox
 
 
@@ -44,4 +45,4 @@ async def test_publishing_and_deleting_at_once_both_succeed(store, round_):
 
     async with store.read() as tx:
         assert await tx.endpoints.find(endpoint.id) is None
-        assert len(await tx.events.between(merchant.id, livemode=False, start=merchant.created_at, end=clock.now(), limit=10)) == 1
+        assert len((await tx.events.page(merchant.id, livemode=False, page=Page(limit=10))).items) == 1

@@ -85,6 +85,14 @@ async def of_webhook(web, path, body=None):
     return by_key(web), f"/api/v1/webhooks/{hook['id']}/{path}", body
 
 
+async def of_replay(web, what):
+    _, path, body = await of_webhook(web, "replay", {"from": 0, "to": 4_000_000_000})
+    begun = await posted(web, path, body)
+    if what == "resume":
+        await posted(web, f"/api/v1/webhooks/replays/{begun['id']}/stop", None)
+    return by_key(web), f"/api/v1/webhooks/replays/{begun['id']}/{what}", None
+
+
 async def of_buyer(web, path, body=None):
     await web.see_chain()
     invoice = await web.invoice()
@@ -163,7 +171,9 @@ ONCE = {
     "rotate_webhook_secret": ("pepay_endpoint", lambda web: of_webhook(web, "rotate-secret", {})),
     "test_webhook": ("pepay_event", lambda web: of_webhook(web, "test")),
     "redeliver": ("pepay_delivery", of_delivery),
-    "replay_events": ("pepay_delivery", lambda web: of_webhook(web, "replay", {"from": 0, "to": 4_000_000_000})),
+    "replay_events": ("pepay_replay", lambda web: of_webhook(web, "replay", {"from": 0, "to": 4_000_000_000})),
+    "stop_replay": ("pepay_replay", lambda web: of_replay(web, "stop")),
+    "resume_replay": ("pepay_replay", lambda web: of_replay(web, "resume")),
     "create_api_key": ("pepay_audit", lambda web: simply(web, "/api/v1/api-keys", {"name": "till", "scopes": ["invoices:read"]})),
     "rotate_api_key": ("pepay_audit", of_key),
     "create_merchant": ("pepay_merchant", lambda web: as_person(web, "/api/v1/merchants", {"name": "Second"})),
