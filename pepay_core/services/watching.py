@@ -51,6 +51,9 @@ KEPT: Final = 256
 _CALL: Final = 30.0  # seconds that a driver may take for one answer
 _REST: Final = timedelta(seconds=2)  # how often an unchanged head is written down again
 _SLACK: Final = timedelta(hours=1)  # further back than a reorganisation takes the watcher
+_REACH: Final = timedelta(hours=1)  # how far back the first pass begins; a rescan goes further
+_SKEW: Final = timedelta(minutes=1)  # by which the times of blocks may differ from ours
+_FURTHEST: Final = 2**20  # blocks
 _BEHIND: Final = 3  # looks after which an idle chain that became shorter is believed
 
 
@@ -111,13 +114,16 @@ class Watcher:
     # --- the parts of a pass -------------------------------------------------------------
 
     async def _begin(self, tip: Tip, started: datetime) -> None:
-        """Start the record at the tip: nothing was issued on this chain before it was first reached.
+        """Start the record: at the tip, or before the first of what is watched was issued, because chains of a family share their addresses.
 
-        Some older blocks are kept as well, because a reorganisation may reach behind the first one.
+        A buyer may have paid on this one, which could not be reached yet, what was asked for on another. Some older blocks are kept as well,
+        because a reorganisation may reach behind the first one.
         """
-        block = tip.block
+        async with self._store.read() as tx:
+            issued = await self._watched.since(tx, started)
+        block = tip.block if issued is None else await self._before(tip.block, max(issued - _SKEW, started - _REACH))
         older = await self._older(block)
-        until = max(block.time, started) if self.chain.idle else block.time
+        until = self._covered_until(block, tip, started)
 
         async def work(tx: Transaction) -> None:
             await tx.chains.hold(self.chain.id)
@@ -128,6 +134,15 @@ class Watcher:
 
         await self._store.run(work)
         log.info("%s: watching from block %d", self.chain.name, block.height + 1)
+
+    async def _before(self, newest: Block, moment: datetime) -> Block:
+        """Return a block from before a moment, or the oldest on the way there that the chain can be asked for."""
+        block, distance = newest, 1
+        while block.time > moment and block.height > 0 and distance <= _FURTHEST:
+            async with asyncio.timeout(_CALL):
+                block = await self.chain.block(max(newest.height - distance, 0)) or block
+            distance *= 2
+        return block
 
     async def _older(self, block: Block) -> list[Block]:
         distances = (KEPT, 128, 64, 32, 16, 8, 4, 2, 1)

@@ -67,10 +67,7 @@ def test_underpaid_and_overpaid(pages, town, everywhere):
 def test_expired(pages, town, everywhere):
     invoice = town.invoice("USDC")
     page = followed(pages, town, invoice)
-    town.as_buyer(invoice, "expire")
-    page.reaches("checking")
-    everywhere(invoice, "checking")
-    town.advance("USDC")
+    town.expire(invoice, "USDC")
     page.reaches("expired")
     everywhere(invoice, "expired")
     assert page.marked
