@@ -6,6 +6,7 @@ import { converse, invoice, tell } from "./frame";
 import { SENT } from "./page";
 
 const known: Wallet[] = [];
+const outside = new WeakSet<Wallet>();
 const buttons = new WeakMap<Wallet, HTMLElement>();
 
 /** How far a payment by wallet has come; the page's parts are replaced while it runs, so it is kept here. */
@@ -23,8 +24,11 @@ export function wallets(): void {
   const add = (wallet: Wallet, outer: boolean): void => {
     // The page around this one and this one may both have a wallet; the outer one is asked, as not every wallet answers in a frame.
     const same = known.findIndex((each) => each.family === wallet.family && each.name === wallet.name);
-    if (same < 0) known.push(wallet);
-    else if (outer) known[same] = wallet;
+    const there = known[same];
+    // That page names its wallets again whenever it finds another; a button that is being pressed must stay where it is.
+    if (there && (!outer || (outside.has(there) && there.id === wallet.id))) return;
+    if (outer) outside.add(wallet);
+    known.splice(there ? same : known.length, 1, wallet);
     show();
   };
   discover((wallet) => add(wallet, false));
