@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pepay_core.domain.errors import InvalidInput, SignInFailed
+from pepay_core.domain.errors import Conflict, InvalidInput, SignInFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,11 @@ class RelyingParty:
         except ValueError:
             return self.origin.startswith("https://") or self.id == "localhost" or self.id.endswith(".localhost")
         return False
+
+    def insist_on_able(self) -> None:
+        """Raise Conflict where browsers make no passkeys for this server."""
+        if not self.is_able:
+            raise Conflict("passkeys need https and a host name in [server] base_url")
 
     def creation(self, user: str, email: str, name: str, challenge: bytes, known: Sequence[bytes]) -> dict[str, Any]:
         """Return what ``navigator.credentials.create`` is asked, in its JSON form; devices with a known passkey make no second one."""

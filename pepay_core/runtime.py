@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 from dataclasses import dataclass
@@ -161,10 +162,7 @@ class Runtime:
 
     async def look(self, chain: ChainId) -> None:
         """Look at a chain now; raises ChainUnavailable where it cannot be looked at."""
-        keeper = self.keepers.get(chain)
-        if keeper is None:
-            raise ChainUnavailable(f"no running plugin knows {chain}: see `pepay plugin list`")
-        await keeper.look_now()
+        await _look(self.keepers, chain)
 
 
 class _History:
@@ -176,6 +174,12 @@ class _History:
 
     async def record(self, pair: Pair, decision: AgreedRate | NoRate) -> None:
         await self._store.run(lambda tx: tx.rates.record(pair, decision, self._clock.now()))
+
+
+async def _look(keepers: Mapping[ChainId, Keeper], chain: ChainId) -> None:
+    if chain not in keepers:
+        raise ChainUnavailable(f"no running plugin knows {chain}: see `pepay plugin list`")
+    await keepers[chain].look_now()
 
 
 def rate_rules(settings: Settings) -> RateRules:
@@ -216,11 +220,6 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
     openings = Openings()
     keepers: dict[ChainId, Keeper] = {}
 
-    async def look(chain: ChainId) -> None:
-        if chain not in keepers:
-            raise ChainUnavailable(f"no running plugin knows {chain}: see `pepay plugin list`")
-        await keepers[chain].look_now()
-
     holder = _holder(settings)
     for chain in catalogue.chains.values():
         watcher = Watcher(chain, store, settling, valuation, catalogue, clock)
@@ -237,7 +236,7 @@ def _compose(settings: Settings, clock: Clock, vault: Vault, assembly: Assembly,
         presenter=presenter,
         outbox=outbox,
         review=review,
-        look=look,
+        look=functools.partial(_look, keepers),
         ids=ids,
         clock=clock,
         recorder=recorder,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.domain.assets import ChainId
-    from pepay_core.domain.chains import Block, Destination
+    from pepay_core.domain.chains import Block, Destination, Tip
     from pepay_core.domain.ids import InvoiceId, MerchantId, WalletId
     from pepay_core.domain.sources import Source
 
@@ -47,6 +47,14 @@ def extended(ranges: Sequence[Coverage], chain: ChainId, after: Block, last: Blo
     else:
         kept.append(Coverage(chain, after.height + 1, last.height, last.hash, until, source))
     return kept
+
+
+def covered_until(covered: Block, tip: Tip, now: datetime, *, idle: bool) -> datetime:
+    """Return up to when everything on a chain is known that was looked at up to a block.
+
+    That is the block's own time. Where blocks come only when there is something in them, time passes at the tip all the same.
+    """
+    return max(covered.time, now) if idle and covered == tip.block else covered.time
 
 
 class ChainHealth(StrEnum):

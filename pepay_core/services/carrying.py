@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.mails import Mail, MailState, without_addresses
 from pepay_core.services.mailing import SCHEME, delivery
+from pepay_core.services.waking import woken_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,11 +76,7 @@ class Carrier:
                 trouble = min(max(trouble * 2, 1), _LONGEST_TROUBLE)
                 pause = trouble
                 log.exception("mails cannot be sent; the next try is in %d s", trouble)
-            alarm = asyncio.ensure_future(self._ring(pause))
-            try:
-                await self._woken.wait()
-            finally:
-                alarm.cancel()
+            await woken_within(self._woken, self._clock, pause)
 
     async def send_due(self, mailing: Mailing) -> int:
         """Send everything that is due, and return how many attempts that took."""
@@ -93,10 +90,6 @@ class Carrier:
             await asyncio.gather(*(self._send(mailing, each) for each in claimed))
             made += len(claimed)
         return made
-
-    async def _ring(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self.wake()
 
     async def _send(self, mailing: Mailing, mail: Mail) -> None:
         outcome = await self._attempt(mailing, mail)

@@ -1,20 +1,16 @@
-"""One attempt of one delivery, and writing down what came of it, together with the others that end at the same time."""
+"""Writing down what came of attempts, together with those that end at the same time, and what that does to deliveries and endpoints."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pepay_core.contracts.notifier import Delivery, Receipt
 from pepay_core.domain.endpoints import Attempt, DeliveryState
-from pepay_core.domain.errors import ConfigError, GiveUp, Refused, Unavailable
 from pepay_core.domain.events import WEBHOOK_DISABLED
-from pepay_core.domain.mails import without_addresses
+from pepay_core.services.attempting import Attempting
 from pepay_core.services.batching import Batcher
 from pepay_core.services.endpoint_objects import endpoint_object
-from pepay_core.services.endpoints import PREVIOUS, PURPOSE
 from pepay_core.services.recording import system
 from pepay_core.services.schedules import WINDOW, next_attempt
 
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from pepay_core.domain.endpoints import Endpoint, EventDelivery
     from pepay_core.domain.ids import EndpointId
     from pepay_core.secrets import Vault
+    from pepay_core.services.attempting import Outcome
     from pepay_core.services.noticing import Noticing
     from pepay_core.services.ports import Store, Transaction
     from pepay_core.services.publishing import Outbox
@@ -38,26 +35,9 @@ log = logging.getLogger(__name__)
 DISABLED_AS_GONE: Final = "gone"
 DISABLED_AS_FAILING: Final = "failing"
 
-_ERROR_CHARS: Final = 500
-_EXCERPT_CHARS: Final = 2048
-
-
-_NOTHING: Final = Receipt()
-
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an attempt. ``error`` is None when the receiver accepted; ``ours``: the endpoint is not to blame."""
-
-    error: str | None = None
-    receipt: Receipt = _NOTHING
-    retry_after: int | None = None
-    gone: bool = False
-    ours: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
     """An attempt that was made and is to be written down."""
 
     claimed: ClaimedDelivery
@@ -67,7 +47,7 @@ class _Made:
 
 
 class Deliverer:
-    """Makes attempts. ``deadline`` is in seconds, and the last resort: a notifier has one of its own. ``rng`` returns 0 up to 1."""
+    """Has attempts made, and writes them down. ``deadline`` is how many seconds one may take; ``rng`` returns 0 up to 1."""
 
     def __init__(
         self,
@@ -83,14 +63,12 @@ class Deliverer:
         recorder: Recorder | None = None,
     ) -> None:
         self._store = store
-        self._notifiers = notifiers
-        self._vault = vault
         self._outbox = outbox
         self._clock = clock
-        self._deadline = deadline
         self._rng = rng
         self._noticing = noticing
         self._recorder = recorder
+        self._attempt = Attempting(notifiers, vault, deadline=deadline)
         self._endpoints = Batcher(self._read)
         self._records = Batcher(self._write)
 
@@ -105,7 +83,7 @@ class Deliverer:
         at, started = self._clock.now(), self._clock.monotonic()
         outcome = await self._attempt(claimed, endpoint, at)
         duration_ms = round((self._clock.monotonic() - started) * 1000)
-        await self._records(_Made(claimed, outcome, at, duration_ms))
+        await self._records(Made(claimed, outcome, at, duration_ms))
         return outcome
 
     async def settle(self, seconds: float) -> None:
@@ -117,57 +95,9 @@ class Deliverer:
             found = await tx.endpoints.among(set(endpoints))
         return [found.get(each) for each in endpoints]
 
-    async def _write(self, made: Sequence[_Made]) -> list[None]:
+    async def _write(self, made: Sequence[Made]) -> list[None]:
         await self._store.run(lambda tx: self._record(tx, made))
         return [None] * len(made)
-
-    async def _attempt(self, claimed: ClaimedDelivery, endpoint: Endpoint, at: datetime) -> Outcome:
-        notifier = self._notifiers.get(endpoint.scheme)
-        if notifier is None:
-            return Outcome(f"no running plugin delivers to {endpoint.scheme} endpoints", ours=True)
-        try:
-            secrets = self._secrets(endpoint, at)
-        except ConfigError:
-            log.exception("endpoint %s cannot be delivered to", endpoint.id)
-            return Outcome("the signing secret cannot be opened", ours=True)
-        event = claimed.event
-        delivery = Delivery(
-            id=claimed.delivery.id,
-            event_id=event.id,
-            event_type=event.type,
-            livemode=event.livemode,
-            url=endpoint.url,
-            body=event.body,
-            attempt=claimed.delivery.attempts + 1,
-            at=at,
-            secrets=secrets,
-        )
-        outcome = await self._call(notifier, delivery)
-        receipt = replace(outcome.receipt, excerpt=_clean(outcome.receipt.excerpt, _EXCERPT_CHARS, secrets))
-        return replace(outcome, receipt=receipt, error=outcome.error and without_addresses(_clean(outcome.error, _ERROR_CHARS, secrets)))
-
-    async def _call(self, notifier: Notifier, delivery: Delivery) -> Outcome:
-        try:
-            async with asyncio.timeout(self._deadline):
-                return Outcome(receipt=_checked(await notifier.deliver(delivery)))
-        except GiveUp as exc:
-            return Outcome(str(exc) or "the receiver wants no more deliveries", _carried(exc), gone=True)
-        except Unavailable as exc:
-            return Outcome(exc.message, _carried(exc), _asked_wait(exc))
-        except Refused as exc:
-            return Outcome(exc.message, _carried(exc))
-        except TimeoutError:
-            return Outcome(f"no answer within {self._deadline:g} s")
-        except (Exception, SystemExit) as exc:
-            # A notifier is somebody else's code: what it breaks is this delivery, and not the loop.
-            log.exception("the notifier for %s endpoints broke at delivery %s", notifier.scheme, delivery.id)
-            return Outcome(f"the notifier broke: {type(exc).__name__}")
-
-    def _secrets(self, endpoint: Endpoint, at: datetime) -> tuple[str, ...]:
-        found = [self._vault.open(PURPOSE, endpoint.id, endpoint.secret)]
-        if endpoint.previous_secret is not None and endpoint.previous_until is not None and endpoint.previous_until > at:
-            found.append(self._vault.open(PREVIOUS, endpoint.id, endpoint.previous_secret))
-        return tuple(each.decode() for each in found)
 
     @staticmethod
     async def _abandon(tx: Transaction, endpoint: Endpoint) -> None:
@@ -176,7 +106,7 @@ class Deliverer:
         if present is not None and present.disabled_at is not None:
             await tx.deliveries.abandon(endpoint.id, "the endpoint is disabled")
 
-    async def _record(self, tx: Transaction, made: Sequence[_Made]) -> None:
+    async def _record(self, tx: Transaction, made: Sequence[Made]) -> None:
         # The lock orders everything that changes these endpoints or their deliveries: other attempts, rotation, redelivery, removal.
         endpoints = await tx.endpoints.hold({each.claimed.endpoint.id for each in made})
         present = [each for each in made if each.claimed.endpoint.id in endpoints]
@@ -257,28 +187,3 @@ class Deliverer:
 async def _note(recorder: Recorder, tx: Transaction, endpoint: Endpoint) -> None:
     by = system("webhooks", endpoint.merchant, livemode=endpoint.livemode)
     await recorder.note(tx, by, "webhook.disabled", endpoint.id, {"reason": endpoint.disabled_reason})
-
-
-def _carried(error: Exception) -> Receipt:
-    return _checked(getattr(error, "receipt", None))
-
-
-def _asked_wait(error: Unavailable) -> int | None:
-    # Every Unavailable has a number here; it counts when there was an answer in which somebody asked for it.
-    asked: Any = error.retry_after
-    return asked if _carried(error).status is not None and isinstance(asked, int) else None
-
-
-def _checked(receipt: object) -> Receipt:
-    """Return a receipt that can be stored, whatever a notifier took for one."""
-    if not isinstance(receipt, Receipt):
-        return _NOTHING
-    status = receipt.status if isinstance(receipt.status, int) and 0 <= receipt.status < 1000 else None
-    return Receipt(status, str(receipt.excerpt))
-
-
-def _clean(text: str, limit: int, secrets: tuple[str, ...]) -> str:
-    """Return the beginning of a text that others wrote, without what a database or a log cannot hold, and without our secrets."""
-    for secret in secrets:
-        text = text.replace(secret, "[hidden]")
-    return "".join(char if char.isprintable() else " " for char in text[:limit])

@@ -183,7 +183,7 @@ class Endpoints:
 
         async def work(tx: Transaction) -> dict[str, Any]:
             target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode)
-            _must_be_enabled(target)
+            insist_on_enabled(target)
             event = await self._outbox.publish(
                 tx,
                 TEST_PING,
@@ -214,7 +214,7 @@ class Endpoints:
         async def work(tx: Transaction) -> dict[str, Any]:
             stored = await tx.deliveries.get(caller.merchant, delivery, livemode=caller.livemode)
             # The endpoint's lock keeps this apart from an attempt that is being recorded, so the delivery is read after it.
-            _must_be_enabled(await tx.endpoints.get(caller.merchant, stored.endpoint, livemode=caller.livemode, lock=True))
+            insist_on_enabled(await tx.endpoints.get(caller.merchant, stored.endpoint, livemode=caller.livemode, lock=True))
             stored = await tx.deliveries.get(caller.merchant, delivery, livemode=caller.livemode)
             again = replace(stored, state=DeliveryState.PENDING, next_at=self._clock.now(), delivered_at=None)
             await tx.deliveries.save(again)
@@ -285,6 +285,7 @@ def _check_description(description: str | None) -> None:
         raise InvalidInput(f"must be a text of at most {MAX_DESCRIPTION} characters", field="description")
 
 
-def _must_be_enabled(endpoint: Endpoint) -> None:
+def insist_on_enabled(endpoint: Endpoint) -> None:
+    """Raise Conflict for an endpoint that is disabled."""
     if endpoint.disabled_at is not None:
         raise Conflict("the endpoint is disabled; enable it first")

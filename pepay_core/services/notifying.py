@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.services.breaking import Breakers
 from pepay_core.services.delivering import Deliverer
 from pepay_core.services.lanes import Lanes
-from pepay_core.services.waking import DELIVERIES
+from pepay_core.services.waking import DELIVERIES, woken_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -118,9 +118,7 @@ class Dispatcher:
                 await self._clock.sleep(trouble)
             else:
                 trouble = 0
-                alarm = group.create_task(self._ring(pause))
-                await self._woken.wait()
-                alarm.cancel()
+                await woken_within(self._woken, self._clock, pause)
 
     async def _renew(self) -> None:
         while True:
@@ -132,10 +130,6 @@ class Dispatcher:
                 await self._store.run(lambda tx, now=now: tx.deliveries.renew(set(self._running.values()), now, now + self._lease))
             except Exception:
                 log.exception("claims of deliveries could not be renewed; those that run out are made again")
-
-    async def _ring(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self.wake()
 
     async def _until_due(self) -> float:
         """Return how long to rest: what is due and was not claimed waits for a slot, which wakes us when it becomes free."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pepay_core.domain.assets import family_of
 from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned, InvalidInput
 from pepay_core.services.addressees import Addressees
-from pepay_core.services.watching import KEPT
+from pepay_core.services.beginning import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection

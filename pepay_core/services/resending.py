@@ -12,9 +12,11 @@ from pepay_core.domain.endpoints import DeliveryState, EventDelivery
 from pepay_core.domain.errors import Conflict, InvalidInput, PePayError
 from pepay_core.domain.events import matches
 from pepay_core.domain.replays import Replay, ReplayState
+from pepay_core.services.endpoints import insist_on_enabled
 from pepay_core.services.idempotency import answer
 from pepay_core.services.paging import Slice
 from pepay_core.services.presenting import seconds
+from pepay_core.services.waking import woken_within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -139,20 +141,11 @@ class Resending:
     async def run(self) -> None:
         """Go on with what is running until cancelled."""
         woken = asyncio.Event()
-
-        async def ring(pause: float) -> None:
-            await self._clock.sleep(pause)
-            woken.set()
-
         with self._store.wakes.on(woken.set, REPLAYS):
             while True:
                 woken.clear()
                 busy = await self.step()
-                alarm = asyncio.create_task(ring(PACE.total_seconds() if busy else _REST))
-                try:
-                    await woken.wait()
-                finally:
-                    alarm.cancel()
+                await woken_within(woken, self._clock, PACE.total_seconds() if busy else _REST)
 
     async def step(self) -> bool:
         """Go one batch further with every replay for which it is time; tell whether any is running."""
@@ -202,8 +195,7 @@ class Resending:
     @staticmethod
     async def _target(tx: Transaction, caller: Caller, endpoint: EndpointId) -> Endpoint:
         target = await tx.endpoints.get(caller.merchant, endpoint, livemode=caller.livemode, lock=True)
-        if target.disabled_at is not None:
-            raise Conflict("the endpoint is disabled; enable it first")
+        insist_on_enabled(target)
         return target
 
 

@@ -1,4 +1,4 @@
-"""Keeping the watchers going: opening drivers, pacing passes, backing off, and telling when a chain is not well."""
+"""Keeping the watchers going: opening drivers, pacing passes, backing off, and looking for processes that do not watch."""
 
 from __future__ import annotations
 
@@ -6,42 +6,31 @@ import asyncio
 import contextlib
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pepay_core.domain import events
 from pepay_core.domain.coverage import ChainHealth, ChainState
 from pepay_core.domain.errors import ChainUnavailable, Conflict, PePayError
-from pepay_core.domain.sources import SourceState
+from pepay_core.services.condition import Condition
 from pepay_core.services.looking import have_looked
-from pepay_core.services.presenting import seconds, source_objects
-from pepay_core.services.progress import Progress
 from pepay_core.services.waking import look_wanted, looked
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pepay_core.contracts.context import Clock
-    from pepay_core.domain.sources import Source
     from pepay_core.services.heads import Heads
     from pepay_core.services.openings import Openings
-    from pepay_core.services.ports import Store, Transaction
+    from pepay_core.services.ports import Store
     from pepay_core.services.publishing import Outbox
-    from pepay_core.services.watching import Look, Watcher
+    from pepay_core.services.watching import Watcher
 
 log = logging.getLogger(__name__)
 
-_FAILURES: Final = 3  # in a row, before a chain counts as degraded
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 5.0
 _FOLLOWING: Final = 2.0  # seconds between looks at what another process's watcher wrote down
 _BREATH: Final = 0.1  # seconds between two looks, however many hints there are
 _DEAF: Final = 30.0  # seconds until hints that ended are asked for again
-_SAVED: Final = timedelta(seconds=10)  # how often the state of a chain that is well is written down
-_OUT: Final = timedelta(seconds=30)  # how long a source may be out before it counts; one in quarantine counts at once
-_OLDEST_HEAD: Final = 60.0  # seconds; or ten blocks, whichever is more
-
-
-_BADNESS: Final = {ChainHealth.IMPAIRED: 1, ChainHealth.DEGRADED: 2}
 
 
 class Keeper:
@@ -52,16 +41,12 @@ class Keeper:
         self._chain = watcher.chain
         self._store = store
         self._heads = heads
-        self._outbox = outbox
         self._openings = openings
-        self._progress = Progress(watcher.chain.name, clock)
         self._clock = clock
         self._holder = holder
         self._lease = f"watch:{watcher.chain.id}"
         self._lease_until: datetime | None = None
-        self._saved_at: datetime | None = None
-        self._failures = 0
-        self._out_since: dict[str, datetime] = {}
+        self._condition = Condition(watcher.chain, store, heads, outbox, clock, lease=self._lease, holder=holder)
         self._looking = asyncio.Lock()
         self._hint = asyncio.Event()
         self._running = self._wanted = False
@@ -117,7 +102,7 @@ class Keeper:
                     raise ChainUnavailable(f"{self._chain.name} has not been reached yet: see `pepay chain status`")
                 while (look := await self._watcher.look()).more:
                     pass
-                await self._well(look)
+                await self._condition.well(look)
                 return
         await have_looked(self._store, self._chain)
 
@@ -131,9 +116,8 @@ class Keeper:
             async with self._looking:
                 wanted, self._wanted = self._wanted, False
                 look = await self._watcher.look()
-            if wanted:
-                self._saved_at = None  # it is written down, for whoever waits elsewhere
-            await self._well(look)
+            # One that somebody elsewhere waits for is written down.
+            await self._condition.well(look, anyway=wanted)
             if wanted:
                 self._store.wakes.tell({looked(self._chain.id)})
         except Conflict as exc:
@@ -150,7 +134,7 @@ class Keeper:
         """Take over what the process that watches the chain has written down: this one answers requests about it as well."""
         async with self._store.read() as tx:
             state = await tx.chains.state(self._chain.id)
-        self._failures = 0
+        self._condition.failures = 0
         if state is not None:
             self._heads.put(state)
 
@@ -171,7 +155,7 @@ class Keeper:
         if delay == 0:
             await asyncio.sleep(0)
             return
-        if self._failures:
+        if self._condition.failures:
             await asyncio.sleep(delay)  # a chain that is not well is not asked more often because it hints
             return
         pause = min(delay, _BREATH)
@@ -180,6 +164,10 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._hint.wait()
+
+    async def _failed(self, reason: str) -> float:
+        await self._condition.failed(reason)
+        return min(0.5 * 2 ** min(self._condition.failures - 1, 6), _LONGEST_WAIT)
 
     @property
     def _interval(self) -> float:
@@ -199,90 +187,3 @@ class Keeper:
             async with asyncio.timeout(3):
                 await self._store.run(lambda tx: tx.leases.drop(self._lease, self._holder))
         await self._openings.close(self._chain)
-
-    # --- health ---------------------------------------------------------------------------
-
-    async def _well(self, look: Look) -> None:
-        self._failures = 0
-        block, now = look.tip.block, self._clock.now()
-        pace = self._progress.note(look)
-        age = (now - block.time).total_seconds()
-        health, reason = ChainHealth.HEALTHY, self._lost(now) or self._refused()
-        if reason is not None:
-            health = ChainHealth.IMPAIRED
-        if not self._chain.idle and age > max(_OLDEST_HEAD, 10 * self._chain.block_seconds):
-            health, reason = ChainHealth.DEGRADED, f"the newest block is {int(age)} s old"
-        await self._note(ChainState(self._chain.id, health, reason, block.height, block.time, now, pace, self._sources()))
-
-    def _lost(self, now: datetime) -> str | None:
-        """Return in words which sources are out, once they have been so for a while, or None."""
-        sources = self._sources()
-        out = {each.label: each for each in sources if not each.well}
-        self._out_since = {label: self._out_since.get(label, now) for label in out}
-        lost = [each for label, each in out.items() if each.state is SourceState.QUARANTINED or now - self._out_since[label] >= _OUT]
-        if not lost:
-            return None
-        told = "; ".join(f"{each.label}: {each.reason}" for each in lost)
-        return f"{len(lost)} of {len(sources)} endpoints cannot be used: {told}"
-
-    def _refused(self) -> str | None:
-        """Return in words which tokens the chain contradicts, or None: whoever accepts them must hear of it."""
-        return "; ".join(f"{asset} is refused: {reason}" for asset, reason in self._chain.refused.items()) or None
-
-    def _sources(self) -> tuple[Source, ...]:
-        return tuple(self._chain.sources())
-
-    async def _failed(self, reason: str) -> float:
-        self._failures += 1
-        log.log(logging.WARNING if self._failures == 1 else logging.DEBUG, "%s: %s", self._chain.name, reason)
-        if self._failures >= _FAILURES:
-            last = self._heads.get(self._chain.id)
-            tip, tip_time = (last.tip, last.tip_time) if last else (None, None)
-            state = ChainState(self._chain.id, ChainHealth.DEGRADED, reason, tip, tip_time, self._clock.now(), sources=self._sources())
-            try:
-                await self._note(state)
-            except PePayError:
-                pass
-            except Exception:
-                # Whatever goes wrong with telling it, the chain is looked at again.
-                log.exception("%s: that it is degraded could not be told", self._chain.name)
-        return min(0.5 * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
-
-    async def _note(self, state: ChainState) -> None:
-        """Remember a state; write it down when it tells something new, with an event when the chain's health has changed."""
-        before = self._heads.get(self._chain.id)
-        self._heads.put(state)
-        turned = before is None or (before.health, _states(before)) != (state.health, _states(state))
-        if not turned and self._saved_at is not None and state.checked_at - self._saved_at < _SAVED:
-            return
-
-        async def work(tx: Transaction) -> None:
-            # Whoever was held up for longer than the lease lasts tells nothing of a chain that another process watches by now.
-            await tx.leases.insist(self._lease, self._holder)
-            stored = await tx.chains.state(self._chain.id)
-            await tx.chains.save_state(state)
-            was, now = _BADNESS.get(stored.health, 0) if stored else 0, _BADNESS.get(state.health, 0)
-            if was != now:
-                await self._announce(tx, state, events.CHAIN_DEGRADED if now > was else events.CHAIN_RECOVERED)
-
-        await self._store.run(work)
-        self._saved_at = state.checked_at
-
-    async def _announce(self, tx: Transaction, state: ChainState, kind: str) -> None:
-        obj: dict[str, Any] = {
-            "object": "chain",
-            "id": self._chain.id,
-            "name": self._chain.name,
-            "livemode": not self._chain.testnet,
-            "state": str(state.health),
-            "reason": state.reason,
-            "endpoints": source_objects(state.sources),
-            "tip": state.tip,
-            "tip_time": seconds(state.tip_time),
-        }
-        for merchant in await tx.merchants.all():
-            await self._outbox.publish(tx, kind, merchant=merchant.id, livemode=not self._chain.testnet, subject=self._chain.id, obj=obj)
-
-
-def _states(state: ChainState) -> list[tuple[str, SourceState]]:
-    return [(each.label, each.state) for each in state.sources if not each.well]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
 
+    from pepay_core.contracts.context import Clock
     from pepay_core.services.ports import Wakes
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,20 @@ class LocalWakes:
                     call()
                 except Exception:
                     log.exception("a call at a hint about %s failed", topic)
+
+
+async def woken_within(woken: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Return once an event is set, which it is at the latest after so long by a clock."""
+
+    async def ring() -> None:
+        await clock.sleep(seconds)
+        woken.set()
+
+    alarm = asyncio.create_task(ring())
+    try:
+        await woken.wait()
+    finally:
+        alarm.cancel()
 
 
 class Watch:

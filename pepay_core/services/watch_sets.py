@@ -35,11 +35,6 @@ class WatchSet(Addressees):
         self._ends: list[tuple[datetime, int, bool, Destination]] = []
         self._count = 0
 
-    async def since(self, tx: Transaction, now: datetime) -> datetime | None:
-        """Return when the first of what is to be watched was issued, or None where nothing is."""
-        issued = await tx.destinations.watched(self._family, live=self._live, now=now)
-        return min((each.issued_at for each in issued.destinations), default=None)
-
     async def refresh(self, tx: Transaction, now: datetime) -> None:
         """Take in what was issued meanwhile, and let go of what is watched no longer; raises what storage raises, having changed nothing."""
         issued = await tx.destinations.watched(self._family, live=self._live, now=now, since=self._mark)

@@ -17,11 +17,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pepay_core.domain.chains import Scan
-from pepay_core.domain.coverage import extended
+from pepay_core.domain.coverage import covered_until, extended
 from pepay_core.domain.errors import ChainUnavailable, Conflict, CursorOrphaned
 from pepay_core.domain.payments import is_deep
 from pepay_core.domain.sources import Testimony
 from pepay_core.services.appraising import Appraising
+from pepay_core.services.beginning import KEPT, begin
 from pepay_core.services.settling import Change
 from pepay_core.services.watch_sets import WatchSet
 from pepay_core.services.witnessing import Witnesses
@@ -45,15 +46,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT: Final = 256
-"""Every one of this many newest blocks stays a checkpoint; of the older ones, each whose height is a multiple of it."""
-
 _CALL: Final = 30.0  # seconds that a driver may take for one answer
 _REST: Final = timedelta(seconds=2)  # how often an unchanged head is written down again
 _SLACK: Final = timedelta(hours=1)  # further back than a reorganisation takes the watcher
-_REACH: Final = timedelta(hours=1)  # how far back the first pass begins; a rescan goes further
-_SKEW: Final = timedelta(minutes=1)  # by which the times of blocks may differ from ours
-_FURTHEST: Final = 2**20  # blocks
 _BEHIND: Final = 3  # looks after which an idle chain that became shorter is believed
 
 
@@ -92,8 +87,8 @@ class Watcher:
                 # By the chain's own time, because what is looked at late was paid while its destination was watched.
                 await self._watched.refresh(tx, min(started, newest.time) - _SLACK)
         if newest is None:
-            await self._begin(tip, started)
-            return Look(tip, tip.block, more=False)
+            begun = await begin(self.chain, self._store, tip, started)
+            return Look(tip, begun, more=begun != tip.block)
 
         base, scan = await self._scan(newest, tip)
         unsettled = await self._witnesses.follow(newest, base, scan)
@@ -105,51 +100,13 @@ class Watcher:
         for transfer in heard.arrived:
             found[self._watched.invoice_of(transfer.to)].append(transfer)
         prices = await self._appraising.prices(found)
-        covered_until = self._covered_until(heard.covered, tip, started)
-        await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, covered_until, found, prices, heard))
+        until = covered_until(heard.covered, tip, started, idle=self.chain.idle)
+        await self._store.run(lambda tx: self._commit(tx, newest, base, scan, tip, until, found, prices, heard))
         self._witnesses.heeded(heard, scan.cursor)
         self._judged, self._rested = tip, started
         return Look(tip, scan.cursor, more=scan.cursor.height < tip.block.height)
 
     # --- the parts of a pass -------------------------------------------------------------
-
-    async def _begin(self, tip: Tip, started: datetime) -> None:
-        """Start the record: at the tip, or before the first of what is watched was issued, because chains of a family share their addresses.
-
-        A buyer may have paid on this one, which could not be reached yet, what was asked for on another. Some older blocks are kept as well,
-        because a reorganisation may reach behind the first one.
-        """
-        async with self._store.read() as tx:
-            issued = await self._watched.since(tx, started)
-        block = tip.block if issued is None else await self._before(tip.block, max(issued - _SKEW, started - _REACH))
-        older = await self._older(block)
-        until = self._covered_until(block, tip, started)
-
-        async def work(tx: Transaction) -> None:
-            await tx.chains.hold(self.chain.id)
-            if await tx.chains.newest_checkpoint(self.chain.id) is not None:
-                raise Conflict(f"{self.chain.id} was begun by another watcher")
-            await tx.chains.add_checkpoints(self.chain.id, [*older, block])
-            await tx.chains.set_coverage(self.chain.id, extended((), self.chain.id, block, block, until, ""), block.height)
-
-        await self._store.run(work)
-        log.info("%s: watching from block %d", self.chain.name, block.height + 1)
-
-    async def _before(self, newest: Block, moment: datetime) -> Block:
-        """Return a block from before a moment, or the oldest on the way there that the chain can be asked for."""
-        block, distance = newest, 1
-        while block.time > moment and block.height > 0 and distance <= _FURTHEST:
-            async with asyncio.timeout(_CALL):
-                block = await self.chain.block(max(newest.height - distance, 0)) or block
-            distance *= 2
-        return block
-
-    async def _older(self, block: Block) -> list[Block]:
-        distances = (KEPT, 128, 64, 32, 16, 8, 4, 2, 1)
-        heights = sorted({max(block.height - distance, 0) for distance in distances} - {block.height})
-        async with asyncio.timeout(_CALL):
-            found = [await self.chain.block(height) for height in heights]
-        return [each for each in found if each is not None]
 
     async def _scan(self, newest: Block, tip: Tip) -> tuple[Block, Scan]:
         """Return the newest checkpoint that is still on the chain, and what came after it."""
@@ -186,10 +143,6 @@ class Watcher:
         if not self.chain.idle or (same_past and self._behind < _BEHIND):
             raise ChainUnavailable(f"the endpoint is at block {tip.block.height}, behind block {checkpoints[0].height} that was already looked at")
 
-    def _covered_until(self, covered: Block, tip: Tip, started: datetime) -> datetime:
-        at_head = covered == tip.block
-        return max(covered.time, started) if self.chain.idle and at_head else covered.time
-
     def _rest_is_over(self, scan: Scan, tip: Tip, now: datetime) -> bool:
         """Tell whether an unchanged head of an idle chain must be written down again, because time passes on it all the same."""
         return self.chain.idle and scan.cursor == tip.block and (self._rested is None or now - self._rested >= _REST)
@@ -203,7 +156,7 @@ class Watcher:
         base: Block,
         scan: Scan,
         tip: Tip,
-        covered_until: datetime,
+        until: datetime,
         found: Mapping[InvoiceId, Sequence[Transfer]],
         prices: Mapping[InvoiceId, Mapping[AssetId, Decimal]],
         heard: Heard,
@@ -232,7 +185,7 @@ class Watcher:
             await tx.chains.add_checkpoints(self.chain.id, self._worth_keeping(base, scan, tip))
             await tx.chains.thin_checkpoints(self.chain.id, base.height - KEPT, scan.cursor.height - KEPT, KEPT)
         coverage = await tx.chains.coverage(self.chain.id, reaching=base.height)
-        covered = extended(coverage, self.chain.id, base, scan.cursor, covered_until, scan.source)
+        covered = extended(coverage, self.chain.id, base, scan.cursor, until, scan.source)
         await tx.chains.set_coverage(self.chain.id, covered, base.height)
 
     async def _left(self, tx: Transaction, base: Block, arrived: Sequence[Transfer]) -> dict[InvoiceId, set[PaymentId]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pepay_core.storage.repositories.audit import AuditRepository
 from pepay_core.storage.repositories.chains import ChainRepository, RateRepository
 from pepay_core.storage.repositories.claims import IdempotencyRepository, LeaseRepository
+from pepay_core.storage.repositories.deliveries import DeliveryRepository
 from pepay_core.storage.repositories.events import EventRepository
 from pepay_core.storage.repositories.facts import FactRepository
 from pepay_core.storage.repositories.grants import GrantRepository
@@ -23,7 +24,7 @@ from pepay_core.storage.repositories.sealed import KeyringRepository, SealedRepo
 from pepay_core.storage.repositories.sessions import AttemptRepository, LetterRepository, SessionRepository
 from pepay_core.storage.repositories.sweeps import SweepRepository
 from pepay_core.storage.repositories.users import PasskeyRepository, RecoveryCodeRepository, UserRepository
-from pepay_core.storage.repositories.webhooks import DeliveryRepository, EndpointRepository
+from pepay_core.storage.repositories.webhooks import EndpointRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -47,7 +47,7 @@ async def test_a_watcher_does_not_end_with_what_it_cannot_tell(keeper, monkeypat
     async def broken(_state):
         raise TypeError("not to be told")
 
-    monkeypatch.setattr(keeper, "_note", broken)
+    monkeypatch.setattr(keeper._condition, "_note", broken)
     assert [await keeper._step() > 0 for _ in range(5)] == [True] * 5
 
 

@@ -50,8 +50,7 @@ class Passkeys:
     async def begin(self, signed_in: SignedIn, password: str) -> dict[str, Any]:
         """Return what the browser is to ask the device for a new passkey; raises SignInFailed for a wrong password."""
         signed_in.insist_on_full()
-        if not self._party.is_able:
-            raise Conflict("passkeys need https and a host name in [server] base_url")
+        self._party.insist_on_able()
         await self._accounts.insist_on_password(signed_in.user, password)
         challenge, known = await self._challenges.of_session(signed_in)
         if len(known) >= _MOST:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pepay_core.contracts.context import Clock
+    from pepay_core.domain.people import User
     from pepay_core.relying import RelyingParty
     from pepay_core.services.people.accounts import Accounts
     from pepay_core.services.people.challenges import Challenges
@@ -58,8 +59,8 @@ class SigningIn:
         ``instead_of`` is the token of a session that the browser has brought: it ends, and its token is never used again.
         Raises SignInFailed, or RateLimited while guessing goes on.
         """
-        account, household = Subject(ACCOUNT, self._accounts.emails.digest(email)), from_address(address)
-        await self._slowing.take(account, *household)
+        account = Subject(ACCOUNT, self._accounts.emails.digest(email))
+        await self._slowing.take(account, *from_address(address))
         user = await self._accounts.by_email(email)
         right, rehashed = await self._accounts.has_password(user, password)
         if user is None or not right or user.suspended_at is not None:
@@ -71,11 +72,8 @@ class SigningIn:
             if rehashed is not None:
                 await tx.users.rehash(found.id, found.password, rehashed)
             await self._slowing.forget(tx, account)
-            await self._slowing.take_back(tx, *household)
-            if instead_of:
-                await tx.sessions.remove(digest_of(instead_of))
             level = Level.PENDING if await has_second_factor(tx, present) else Level.FULL
-            return await self._sessions.open(tx, present, level=level, address=address, agent=agent)
+            return await self._admit(tx, present, level, address, agent, instead_of)
 
         return await self._store.run(work)
 
@@ -96,8 +94,7 @@ class SigningIn:
 
     def begin_with_passkey(self) -> dict[str, Any]:
         """Return what the browser is to ask for a passkey of whoever is at the door; raises Conflict where browsers have none for this server."""
-        if not self._party.is_able:
-            raise Conflict("passkeys need https and a host name in [server] base_url")
+        self._party.insist_on_able()
         return self._party.request(self._challenges.at_the_door(), [])
 
     async def with_passkey(
@@ -107,8 +104,7 @@ class SigningIn:
 
         Raises PasskeyUnknown, SignInFailed, or RateLimited for an address that has tried too much in vain.
         """
-        household = from_address(address)
-        await self._slowing.take(*household)
+        await self._slowing.take(*from_address(address))
         challenge, credential = self._party.challenge_of(answer), self._party.credential_of(answer)
         await self._challenges.spend(challenge)
         async with self._store.read() as tx:
@@ -121,12 +117,16 @@ class SigningIn:
         async def work(tx: Transaction) -> Opened:
             present = await self._accounts.unchanged(tx, found)
             await check_answer(tx, self._party, self._clock.now(), present, answer, challenge)
-            await self._slowing.take_back(tx, *household)
-            if instead_of:
-                await tx.sessions.remove(digest_of(instead_of))
-            return await self._sessions.open(tx, present, level=Level.FULL, address=address, agent=agent)
+            return await self._admit(tx, present, Level.FULL, address, agent, instead_of)
 
         return await self._store.run(work)
+
+    async def _admit(self, tx: Transaction, user: User, level: Level, address: str | None, agent: str | None, instead_of: str | None) -> Opened:
+        """Open a session for somebody who has shown who they are: their try was none in vain, and what the browser brought ends."""
+        await self._slowing.take_back(tx, *from_address(address))
+        if instead_of:
+            await tx.sessions.remove(digest_of(instead_of))
+        return await self._sessions.open(tx, user, level=level, address=address, agent=agent)
 
     async def step_up(
         self, signed_in: SignedIn, password: str | None = None, *, code: str | None = None, passkey: Mapping[str, Any] | None = None
