@@ -21,7 +21,7 @@ from unittest import mock
 from pepay_core.storage.migrating import migrate
 from simulation.faults import USUAL
 from simulation.loop import SimLoop, Stuck
-from simulation.scenario import Scenario
+from simulation.scenario import Scenario, Unfounded
 from simulation.world import World
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def run(
         scenario = Scenario(world)
         try:
             loop.run_until_complete(scenario.run())
+        except Unfounded:
+            raise
         except Stuck as exc:
             scenario.oracle.wrong("liveness", str(exc))
         except Exception as exc:  # noqa: BLE001 - whatever stops a run is what it found
