@@ -60,9 +60,10 @@ def build(operations: Sequence[Operation], base_url: str) -> dict[str, Any]:
     types = [*dict.fromkeys(_types(operations))]
     references, components = msgspec.json.schema_components(types, ref_template=_REF)
     schemas = dict(zip(types, references, strict=True))
+    known = problems.kinds()
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas, components)
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas, components, known)
     used = {name for types in (components[_name(schemas[each.query])] for each in operations) for name in [types["title"]]}
     for name in used:
         components.pop(name, None)
@@ -109,14 +110,16 @@ def _name(reference: dict[str, Any]) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
-def _operation(each: Operation, schemas: dict[type[Any], dict[str, Any]], components: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    each: Operation, schemas: dict[type[Any], dict[str, Any]], components: dict[str, Any], known: dict[str, problems.Kind]
+) -> dict[str, Any]:
     written: dict[str, Any] = {
         "operationId": each.name,
         "summary": each.summary,
         "tags": [each.tag],
         "security": _security(each),
         "parameters": [*_path_parameters(each), *_query_parameters(components[_name(schemas[each.query])])],
-        "responses": _responses(each, schemas),
+        "responses": _responses(each, schemas, known),
     }
     if each.description:
         written["description"] = each.description
@@ -174,7 +177,7 @@ def _query_parameters(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield parameter
 
 
-def _responses(each: Operation, schemas: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:
+def _responses(each: Operation, schemas: dict[type[Any], dict[str, Any]], known: dict[str, problems.Kind]) -> dict[str, Any]:
     reference = schemas[each.gives]
     if each.many:
         schema: dict[str, Any] = {
@@ -194,7 +197,6 @@ def _responses(each: Operation, schemas: dict[type[Any], dict[str, Any]]) -> dic
     for cls in dict.fromkeys(_refusals(each)):
         refused.setdefault(cls.status, []).append(cls.code)
     for status, codes in sorted(refused.items()):
-        known = problems.kinds()
         responses[str(status)] = {
             "description": "; ".join(f"`{code}`: {known[code].meaning.rstrip('.')}" for code in dict.fromkeys(codes)),
             "headers": {**_HEADERS, **(_RETRY if status in {429, 503} else {})},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -27,19 +28,28 @@ _HTML: Final = "text/html"
 
 
 def handlers(operations: Sequence[Operation], base_url: str) -> list[HTTPRouteHandler]:
-    """Return the handlers; what they answer is made once."""
-    document = build(operations, base_url)
-    encoded = msgspec.json.encode(document)
-    page = render("reference.html", groups=_groups(document), document=document, spaced=_spaced)
+    """Return the handlers; what they answer is made once, when somebody asks for it, so that a server starts without it."""
     errors = kinds()
+
+    @cache
+    def document() -> dict[str, Any]:
+        return build(operations, base_url)
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(document())
+
+    @cache
+    def page() -> str:
+        return render("reference.html", groups=_groups(document()), document=document(), spaced=_spaced)
 
     @get("/schema/openapi.json", opt=_OPEN, sync_to_thread=False)
     def openapi() -> Response[bytes]:
-        return Response(encoded, media_type="application/json")
+        return Response(encoded(), media_type="application/json")
 
     @get("/schema", opt=_OPEN, sync_to_thread=False)
     def reading() -> Response[str]:
-        return Response(page, media_type=_HTML)
+        return Response(page(), media_type=_HTML)
 
     @get("/errors/{code:str}", opt=_OPEN, sync_to_thread=False)
     def explained(code: FromPath[str]) -> Response[str]:
