@@ -106,7 +106,9 @@ class Anvil:
             self._folder = tempfile.TemporaryDirectory(prefix="pepay-anvil-")
         # With the states of old blocks kept, a node that was started again can still be taken back to them.
         history = ["--preserve-historical-states"] if self._history else ["--prune-history", "256"]
-        state = [*history, "--state", str(Path(self._folder.name, "state.json"))]
+        # What it moves from memory to disk goes into our folder too: in its own place a node that was killed leaves gigabytes.
+        folder = Path(self._folder.name)
+        state = [*history, "--state", str(folder / "state.json"), "--cache-path", str(folder / "states")]
         command = [str(program), "--port", str(self.port), *self._options, *state]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)  # noqa: S603 (a fixed command)
         self._process = process

@@ -1,6 +1,7 @@
 """What holds on both back ends: a driver and a wallet cannot tell them apart."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -222,6 +223,17 @@ async def test_anvil_is_gone_when_the_chain_is_left(session, anvil_here):
         url = chain.rpc
     with pytest.raises(OSError, match=r"(?i)connect"):
         await session.post(url, data=b"{}")
+
+
+async def test_what_anvil_moves_to_disk_is_bounded_and_goes_with_it(session, anvil_here, monkeypatch, tmp_path):
+    from pepay_sandbox.local_chain import local_chain
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    async with local_chain(session, node="anvil", block_seconds=0) as chain:
+        await chain.client.call("anvil_mine", hex(1200))
+        assert 0 < sum(len(files) for _, _, files in os.walk(tmp_path)) <= 500
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_anvil_that_dies_at_start_is_reported_with_its_last_words(tmp_path):

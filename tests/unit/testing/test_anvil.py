@@ -133,6 +133,16 @@ def test_an_outage_keeps_the_url_and_the_chain(anvil):
     assert (anvil.height, anvil.balance(PAYEE)) == (5, 0)
 
 
+def test_nothing_is_left_of_a_node_that_has_ended(monkeypatch, tmp_path):
+    monkeypatch.setenv("PEPAY_ANVIL", str(find_anvil()))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Anvil() as node:
+        node.rpc("anvil_mine", hex(600))
+        assert list(tmp_path.glob("*/states"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_snapshot_can_be_gone_back_to_once(anvil):
     snapshot = anvil.snapshot()
     anvil.mine(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START_SECONDS: Final = 60
+_STATES: Final = 500  # of old blocks, on disk, and as many in memory; half a megabyte each
 _LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
 
 
@@ -33,15 +35,22 @@ async def anvil_server(binary: Path, *, chain_id: int, block_seconds: float, por
     command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id), "--accounts", "0"]
     if block_seconds:
         command += ["--block-time", f"{block_seconds:g}"]
-    # Its own session: Ctrl-C in the terminal is for us, and we stop it in order.
-    process = await asyncio.create_subprocess_exec(
-        *mortal(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
-    )
-    async with ended(process):
-        assert process.stdout is not None
-        address = await _listening(process.stdout, binary)
-        async with beside(_drain(process.stdout)):
-            yield f"http://{address}"
+    # By itself it keeps the states of some thousand blocks, two gigabytes of them, for good and in the home folder.
+    with tempfile.TemporaryDirectory(prefix="pepay-anvil-", ignore_cleanup_errors=True) as folder:
+        command += ["--cache-path", folder, "--max-persisted-states", str(_STATES)]
+        # Its own session: Ctrl-C in the terminal is for us, and we stop it in order.
+        process = await asyncio.create_subprocess_exec(
+            *mortal(command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        async with ended(process):
+            assert process.stdout is not None
+            address = await _listening(process.stdout, binary)
+            async with beside(_drain(process.stdout)):
+                yield f"http://{address}"
 
 
 async def _listening(output: asyncio.StreamReader, binary: Path) -> str:
