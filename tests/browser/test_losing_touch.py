@@ -43,11 +43,7 @@ def test_offline_and_back(page, town, everywhere):
 
 
 def test_the_server_is_started_again_under_an_open_page(page, town):
-    port = town.gateway.url.rpartition(":")[2]
-    town.gateway.stop()
-    town.gateway.environ["PEPAY_SERVER__PORT"] = port
-    town.gateway.start()
-    assert town.gateway.url.endswith(port)
+    town.gateway.restart()
 
     town.pay(page.invoice, "USDC")
     town.settle("USDC")

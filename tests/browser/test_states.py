@@ -73,6 +73,19 @@ def test_expired(pages, town, everywhere):
     assert page.marked
 
 
+def test_over_by_the_clock_and_the_chain_not_looked_at_so_far(pages, town, everywhere):
+    invoice = town.invoice("USDC")
+    page = followed(pages, town, invoice)
+    town.node.stop()
+    page.shows("slow right now", seconds=60)
+    town.as_buyer(invoice, "expire")
+    page.reaches("checking")
+    everywhere(invoice, "checking")
+    town.node.start()
+    page.reaches("expired", seconds=60)
+    assert page.marked
+
+
 def test_partial(town, everywhere):
     invoice = town.invoice("USDC")
     town.pay(invoice, "USDC", 20_000_000)

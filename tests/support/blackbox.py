@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+import ahead
 import pytest
 
 from pepay_core.testing import erc20
@@ -184,6 +185,7 @@ class Gateway:
     process: subprocess.Popen[str] | None = None
     output: list[str] = field(default_factory=list)
     reader: threading.Thread | None = None
+    program: tuple[str, ...] = ("-m", "pepay_core.cli.main")
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command line."""
@@ -200,7 +202,7 @@ class Gateway:
     def start(self) -> None:
         """Serve, and wait for the line that says where."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "pepay_core.cli.main", "serve"],
+            [sys.executable, *self.program, "serve"],
             cwd=self.folder,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -239,6 +241,19 @@ class Gateway:
                 self.reader.join(5)
             if process.stdout is not None:
                 process.stdout.close()
+
+    def restart(self) -> None:
+        """End the server gently, and start it again at the same address."""
+        was = self.url
+        self.stop()
+        self.environ["PEPAY_SERVER__PORT"] = was.rpartition(":")[2]
+        self.start()
+        assert self.url == was
+
+    def pass_time(self, seconds: int) -> None:
+        """Let the server's machine be so far ahead of this one, as though it had waited."""
+        self.program = (ahead.__file__, str(seconds))
+        self.restart()
 
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = "test", headers: dict[str, str] | None = None, raw: bytes | None = None
