@@ -225,6 +225,8 @@ def _refusals(each: Operation) -> Iterator[Any]:
         yield from _WITH_BODY
     if each.idempotent:
         yield from _WITH_KEY_REPEATED
-    if msgspec.structs.fields(each.query):
+    takes = bool(msgspec.structs.fields(each.query))
+    if takes or each.strict:
         yield errors.InvalidInput
+    if takes:
         yield errors.NotFound

@@ -20,6 +20,7 @@ def test_the_price_runs_out_under_an_open_page_and_the_new_one_is_paid(pages, to
     town.gateway.pass_time(PAST)
     page.reaches("requote", seconds=40)
     assert page.marked
+    assert "0.01667" not in page.page.inner_text("body")
     everywhere(invoice, "requote")
 
     town.node.rpc("evm_increaseTime", PAST)

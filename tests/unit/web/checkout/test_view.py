@@ -181,6 +181,12 @@ def test_exchanges_are_named_where_they_can_pay(samples):
     assert "From an exchange too" not in samples.page(payment_options=[known | {"available": False, "unavailable_reason": "no_rate"}, own])
 
 
+def test_a_price_that_has_run_out_is_shown_nowhere(samples):
+    ran_out = samples.page(payment_options=[samples.option(quote={"amount": "0.01667", "rate": "3000", "valid_until": samples.now})])
+    assert "Get a new price" in ran_out
+    assert not [each for each in ("0.01667", "3,000", "Exchange rate") if each in ran_out]
+
+
 def test_what_is_priced_in_a_coin_has_no_rate(samples):
     priced = {"amount": "25.00", "currency": samples.usdc}
     assert "Exchange rate" not in samples.page(**priced)
