@@ -40,10 +40,18 @@ ONE_MORE = ("-n", str((os.cpu_count() or 1) + 1), *SHARED)
 FUZZ = "tests/e2e/test_schemathesis.py"
 STORIES = (
     "tests/e2e",
+    "tests/integration/test_outbox.py",
+    "tests/integration/engine/test_catch_up.py",
     "tests/integration/engine/test_cold_pass.py",
     "tests/integration/engine/test_endpoint_faults.py",
     "tests/integration/engine/test_flush_command.py",
+    "tests/integration/engine/test_odd_tokens.py",
+    "tests/integration/engine/test_random_reorganisations.py",
+    "tests/integration/storage/test_migrations.py",
     "tests/integration/web/test_hostile_input.py",
+    "tests/unit/docs/test_first_payment.py",
+    "tests/unit/docs/test_write_a_plugin.py",
+    "tests/unit/plugins/test_scaffold.py",
     "plugins/pepay-sandbox/tests/test_commands.py",
     "plugins/pepay-sandbox/tests/test_demo.py",
 )
@@ -96,7 +104,7 @@ def lighthouse(session: nox.Session) -> None:
 
 @nox.session
 def stories(session: nox.Session) -> None:
-    """Play what takes long: the server from outside, crashes, proxies, limits, hostile input, endpoints that lie, commands and the demo."""
+    """Play what takes long: the server from outside, crashes, migrations, hostile input, chains and tokens that lie, commands and the demo."""
     sync(session, "test", "pg", *node())
     session.run("pytest", *ONE_MORE, "--ignore", FUZZ, *STORIES, *session.posargs)
 
