@@ -16,8 +16,6 @@ from pepay_core.domain.money import AMOUNT_PATTERN
 from pepay_core.web.problems import InvalidJson, WrongMediaType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from litestar.datastructures import MultiDict
 
 T = TypeVar("T")
@@ -61,16 +59,11 @@ def decode_body(body: bytes, content_type: str | None, into: type[T]) -> T:
         raise InvalidJson(f"the body is not JSON: {exc}") from None
 
 
-def decode_query(query: MultiDict[str], into: type[S], *, strict: bool = True) -> S:
-    """Return a query as a struct. Raises InvalidInput with the parameter's name, where it is ``strict`` also for one that there is not.
-
-    A filter that is misspelt would answer with everything. What buyers open is not strict: others hang names of theirs onto links.
-    """
+def decode_query(query: MultiDict[str], into: type[S]) -> S:
+    """Return a query as a struct; names that it does not have are ignored. Raises InvalidInput with the parameter's name."""
     known = {field.encode_name for field in msgspec.structs.fields(into)}
     given: dict[str, str] = {}
     for name, value in query.multi_items():
-        if strict and name not in known:
-            raise InvalidInput(f"there is no such parameter: {_one_of(known)}", field=_plain(name))
         if name in given and name in known:
             raise InvalidInput("is given twice", field=name)
         given[name] = value
@@ -78,10 +71,6 @@ def decode_query(query: MultiDict[str], into: type[S], *, strict: bool = True) -
         return msgspec.convert(given, into, strict=False)
     except msgspec.ValidationError as exc:
         raise _invalid(str(exc)) from None
-
-
-def _one_of(names: Collection[str]) -> str:
-    return f"it takes {', '.join(sorted(names))}" if names else "it takes none"
 
 
 @cache

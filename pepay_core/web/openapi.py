@@ -225,8 +225,6 @@ def _refusals(each: Operation) -> Iterator[Any]:
         yield from _WITH_BODY
     if each.idempotent:
         yield from _WITH_KEY_REPEATED
-    takes = bool(msgspec.structs.fields(each.query))
-    if takes or each.strict:
+    if msgspec.structs.fields(each.query):
         yield errors.InvalidInput
-    if takes:
         yield errors.NotFound

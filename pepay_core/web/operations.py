@@ -98,11 +98,6 @@ class Operation:
         """Whether it takes an Idempotency-Key. What opens a session does not: a stored answer would open it twice."""
         return self.method == "POST" and self.access not in {ANYBODY, DOOR, ENTERING} and not self.opens
 
-    @property
-    def strict(self) -> bool:
-        """Whether it refuses parameters that it does not have; where buyers follow links, others hang theirs onto them."""
-        return self.access not in {ANYBODY, BUYER}
-
 
 def operation(
     method: str,
@@ -210,7 +205,7 @@ async def _answer(made: Operation, request: Request[Any, Any, Any]) -> Response[
         raise NotFound("there is nothing of such a long name")
     runtime = cast("Runtime", request.app.state.runtime)
     raw = await request.body()
-    query = decode_query(request.query_params, made.query, strict=made.strict)
+    query = decode_query(request.query_params, made.query)
     body = decode_body(raw, request.headers.get("content-type"), made.body) if made.body and (raw or _requires(made.body)) else None
     if made.body and body is None:
         body = made.body()
