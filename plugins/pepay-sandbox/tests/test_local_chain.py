@@ -236,17 +236,21 @@ async def test_what_anvil_moves_to_disk_is_bounded_and_goes_with_it(session, anv
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_anvil_that_dies_at_start_is_reported_with_its_last_words(tmp_path):
+async def test_an_anvil_that_dies_at_start_is_reported_with_its_last_words_and_in_nobodys_way(session, monkeypatch, tmp_path, caplog):
     from pepay_core.api import NotReady
-    from pepay_sandbox.anvil import anvil_server
+    from pepay_sandbox.local_chain import local_chain
 
     broken = tmp_path / "anvil"
     broken.write_text("#!/bin/sh\necho 'no such flag'\nexit 2\n")
     broken.chmod(0o755)
+    monkeypatch.setenv("PEPAY_ANVIL", str(broken))
 
     with pytest.raises(NotReady, match="no such flag"):
-        async with anvil_server(broken, chain_id=1, block_seconds=1):
+        async with local_chain(session, node="anvil"):
             pass
+    async with local_chain(session, node="auto") as chain:
+        assert chain.node == "py-evm"
+    assert "no such flag; the chain is py-evm's instead" in caplog.text
 
 
 async def test_asking_for_an_anvil_that_is_not_there_names_the_remedy(session, monkeypatch, tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import logging
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -12,9 +13,10 @@ from pepay_sandbox.jsonrpc import RpcClient, quantity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from contextlib import AbstractAsyncContextManager
 
     import aiohttp
+
+log = logging.getLogger(__name__)
 
 CHAIN_ID: Final = 31337
 NodeKind = Literal["auto", "anvil", "py-evm"]
@@ -64,24 +66,31 @@ async def local_chain(
     """Run a chain for as long as the context lasts.
 
     ``block_seconds`` is how often a block is mined, 0 for one with each transaction. ``node`` is ``anvil``, ``py-evm``, or
-    ``auto`` for the first of them that is there. Raises ConfigError when anvil is asked for and not installed, NotReady when
+    ``auto`` for the first of them that starts. Raises ConfigError when anvil is asked for and not installed, NotReady when
     it does not start, OSError when the port is taken.
     """
-    kind, server = _server(node, chain_id=chain_id, block_seconds=block_seconds, port=port)
-    async with server as url:
+    async with AsyncExitStack() as stack:
+        kind, url = await _started(stack, node, chain_id=chain_id, block_seconds=block_seconds, port=port)
         client = RpcClient(session, url)
         if int(await client.call("eth_chainId"), 16) != chain_id:
             raise NotReady(f"{url} does not serve chain {chain_id}")
         yield LocalChain(url, chain_id, kind, client)
 
 
-def _server(node: NodeKind, **options: Any) -> tuple[str, AbstractAsyncContextManager[str]]:
+async def _started(stack: AsyncExitStack, node: NodeKind, **options: Any) -> tuple[str, str]:
+    """Start a node, and return which it is and its URL."""
     from pepay_sandbox.anvil import anvil_server, find_anvil
     from pepay_sandbox.evm_server import evm_server
 
     binary = None if node == "py-evm" else find_anvil()
     if binary is not None:
-        return "anvil", anvil_server(binary, **options)
-    if node == "anvil":
+        try:
+            return "anvil", await stack.enter_async_context(anvil_server(binary, **options))
+        except NotReady as exc:
+            # One that is too old, or made for another system, is in nobody's way.
+            if node == "anvil":
+                raise
+            log.warning("%s; the chain is py-evm's instead", exc)
+    elif node == "anvil":
         raise ConfigError("anvil is not installed", hint="name its binary in PEPAY_ANVIL, put it in PATH, or use py-evm")
-    return "py-evm", evm_server(**options)
+    return "py-evm", await stack.enter_async_context(evm_server(**options))
