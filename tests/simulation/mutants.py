@@ -584,6 +584,8 @@ Two of them are in none: "a batch without an answer is taken for an empty answer
 "headers are not chained".
 """
 
+_FINE: Final = Weather(calm=(*HARD, *SOFT), gusty=False, processes=1)
+
 _FORGED: Final = ("any contract's event counts", "events of all contracts are asked for", "events are believed", "nobody looks twice")
 
 _TOGETHER: Final = (
@@ -592,7 +594,7 @@ _TOGETHER: Final = (
     (("events are not asked for again", "nobody looks twice"), Weather(("node leaves out events",), gusty=True)),
     (("the block that a look begins after is not looked at", "headers are not chained"), Weather(("node reorganises while it answers",))),
     # In fine weather: what an endpoint does not answer credits nothing either.
-    (_FORGED, Weather(calm=(*HARD, *SOFT), gusty=False)),
+    (_FORGED, _FINE),
     (("destinations are read before the tip", "nobody looks twice"), Weather(gusty=True)),
     (("what left the chain stays", "nobody looks twice"), Weather(gusty=True)),
 )
@@ -611,8 +613,11 @@ _WEATHER: Final = {
     "the chain id is not looked at": Weather(calm=_SILENT, gusty=False, shares=(("node is of another chain", 0.5),)),
     # Rates are asked for seldom.
     "one source of rates is enough": Weather(gusty=False, shares=(("rates are wrong", 0.5), ("rates fail", 0.0), ("rates hang", 0.0))),
+    # What was paid must leave for good, which is seldom enough.
+    "a loss is not taken back in the ledger": _FINE,
+    "a status stays once it is paid": _FINE,
     # It must be seen that something has left before it comes back, so nothing else keeps anybody from looking.
-    "what comes back is not seen again": Weather(calm=(*HARD, *SOFT), gusty=False, processes=1, shares=(("node reorganises while it answers", 0.1),)),
+    "what comes back is not seen again": replace(_FINE, shares=(("node reorganises while it answers", 0.1),)),
 }
 
 ALONE: Final = tuple(
