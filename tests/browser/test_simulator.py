@@ -12,7 +12,9 @@ SIMULATED = True
 
 
 def press(page, name):
-    page.page.get_by_role("button", name=name, exact=True).click()
+    """Press a button of the bar, and wait until the page is there again."""
+    with page.page.expect_navigation():
+        page.page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.mark.parametrize("method", ["ETH", "USDC", "SOL", "USDC-SOL"])

@@ -297,6 +297,8 @@ class Pages:
         problems = []
         for context, page in opened:
             if not page.page.is_closed() and page.page.url.startswith("http"):
+                # A test may end while a page is being loaded, which has nothing on it then.
+                page.page.wait_for_load_state()
                 problems += [f"scrolls sideways: {each}" for each in page.scrolls()]
             context.close()
             try:
