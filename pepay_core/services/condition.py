@@ -79,7 +79,12 @@ class Condition:
         return "; ".join(f"{asset} is refused: {reason}" for asset, reason in self._chain.refused.items()) or None
 
     def _sources(self) -> tuple[Source, ...]:
-        return tuple(self._chain.sources())
+        """Return the chain's endpoints, or none where its driver cannot tell of them: that a pass failed is noted all the same."""
+        try:
+            return tuple(self._chain.sources())
+        except Exception:
+            log.exception("%s: the driver cannot tell of its endpoints", self._chain.name)
+            return ()
 
     async def failed(self, reason: str) -> None:
         """Take in that a pass failed; raises nothing."""

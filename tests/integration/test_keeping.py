@@ -24,8 +24,22 @@ class Unreachable(ToyChain):
         raise ChainUnavailable("nobody answers")
 
 
-def keeper_of(store, clock, heads, holder):
-    watcher = Watcher(Unreachable(ToyNet()), store, None, None, Catalogue(), clock)
+class Silent(Unreachable):
+    """One whose driver breaks when it is asked for its endpoints."""
+
+    def sources(self):
+        raise TypeError("not to be told")
+
+
+class Nonsensical(Unreachable):
+    """One whose driver tells nonsense of its endpoints."""
+
+    def sources(self):
+        return [None]
+
+
+def keeper_of(store, clock, heads, holder, driver=Unreachable):
+    watcher = Watcher(driver(ToyNet()), store, None, None, Catalogue(), clock)
     return Keeper(watcher, store, heads, Outbox(clock, Ids(clock), lambda _event: None), Openings(), clock, holder=holder)
 
 
@@ -43,12 +57,12 @@ async def test_a_chain_that_nobody_can_ask_is_degraded_and_asked_again(keeper, s
     assert (state.health, state.reason, state.pace) == (ChainHealth.DEGRADED, "nobody answers", None)
 
 
-async def test_a_watcher_does_not_end_with_what_it_cannot_tell(keeper, monkeypatch):
-    async def broken(_state):
-        raise TypeError("not to be told")
-
-    monkeypatch.setattr(keeper._condition, "_note", broken)
+@pytest.mark.parametrize("driver", [Silent, Nonsensical])
+async def test_a_watcher_does_not_end_with_what_it_cannot_tell(store, driver):
+    heads = Heads()
+    keeper = keeper_of(store, FakeClock(), heads, "test", driver)
     assert [await keeper._step() > 0 for _ in range(5)] == [True] * 5
+    assert (heads.get(TOY).health, heads.get(TOY).reason) == (ChainHealth.DEGRADED, "nobody answers")
 
 
 async def test_a_process_that_waits_for_the_lease_knows_what_the_one_that_has_it_found(store):
