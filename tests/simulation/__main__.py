@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from simulation.mutants import ALL, hunt
+from simulation.plans import ALL, hunt
 from simulation.report import Total, run, run_all, template
 from simulation.short import PARTS, total_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.mutants import QUICK, hunt
+from simulation.plans import QUICK, hunt
 
 # Whatever changes in the product changes the worlds, so none of them is one in which it must show.
 WORLDS = range(12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.mutants import HIDDEN, hunt
+from simulation.plans import HIDDEN, hunt
 
 
 @pytest.mark.parametrize("plan", HIDDEN, ids=lambda plan: plan.name)

@@ -11,4 +11,4 @@ from pepay_core.clock import SystemClock
 if __name__ == "__main__":
     ahead = timedelta(seconds=float(sys.argv.pop(1)))
     SystemClock.now = lambda _: datetime.now(UTC) + ahead
-    sys.exit(main())
+    main()
